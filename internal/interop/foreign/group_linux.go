@@ -1,0 +1,22 @@
+package foreign
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+const (
+	interrupt = syscall.SIGINT
+	terminate = syscall.SIGTERM
+	kill      = syscall.SIGKILL
+)
+
+// group puts the program into a process group of its own and lets the kernel end it with the test binary.
+func group(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// signal reaches every process of the group, also those that the program started and left behind.
+func (p *Process) signal(s syscall.Signal) {
+	_ = syscall.Kill(-p.cmd.Process.Pid, s) // ESRCH: the group is gone, as it should be
+}
