@@ -1,0 +1,115 @@
+package contacts
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Memory is a [Store] that lives as long as the process. Use [NewMemory]. It holds at most
+// [MaxContacts] contacts.
+type Memory struct {
+	mu       sync.Mutex
+	contacts map[string]Contact
+	sequence uint64 // of all contacts together, so that no revision comes twice
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory { return &Memory{contacts: make(map[string]Contact)} }
+
+// Load implements [Store].
+func (m *Memory) Load(ctx context.Context, address string) (Contact, error) {
+	address, err := enter(ctx, address)
+	if err != nil {
+		return Contact{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.contacts[address]
+	if !ok {
+		return Contact{}, ErrNotFound
+	}
+	return c.Clone(), nil
+}
+
+// Save implements [Store].
+func (m *Memory) Save(ctx context.Context, c Contact) (Contact, error) {
+	if err := ctx.Err(); err != nil {
+		return Contact{}, err
+	}
+	c, err := c.Normalized()
+	if err != nil {
+		return Contact{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old, exists := m.contacts[c.Address]
+	switch {
+	case c.Revision != old.Revision:
+		return Contact{}, ErrConflict
+	case !exists && len(m.contacts) >= MaxContacts:
+		return Contact{}, ErrFull
+	}
+	m.sequence++
+	c.Revision = m.sequence
+	m.contacts[c.Address] = c
+	return c.Clone(), nil
+}
+
+// Delete implements [Store].
+func (m *Memory) Delete(ctx context.Context, address string, revision uint64) error {
+	address, err := enter(ctx, address)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old, ok := m.contacts[address]
+	switch {
+	case !ok:
+		return ErrNotFound
+	case old.Revision != revision:
+		return ErrConflict
+	}
+	delete(m.contacts, address)
+	return nil
+}
+
+// All implements [Store]. It yields the contacts as they are when the loop starts.
+func (m *Memory) All(ctx context.Context) iter.Seq2[Contact, error] {
+	return func(yield func(Contact, error) bool) {
+		for _, c := range m.snapshot() {
+			if err := ctx.Err(); err != nil {
+				yield(Contact{}, err)
+				return
+			}
+			if !yield(c.Clone(), nil) {
+				return
+			}
+		}
+	}
+}
+
+// snapshot returns the contacts in the order of their addresses. They share their keys with the
+// store, which never changes a stored slice.
+func (m *Memory) snapshot() []Contact {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Contact, 0, len(m.contacts))
+	for _, address := range slices.Sorted(maps.Keys(m.contacts)) {
+		all = append(all, m.contacts[address])
+	}
+	return all
+}
+
+// enter is how each call with an address begins.
+func enter(ctx context.Context, address string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	return Normalize(address)
+}

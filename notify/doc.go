@@ -1,0 +1,23 @@
+// Package notify is how a warning of off-the-record chat reaches a person: that a contact came with
+// another key, or ended encryption. A [Notifier] is anything that takes a [Notification]: a
+// desktop, a voice, a log. [Func] makes one of a function, [Multi] one of several, [Slog] one of a
+// logger. Urgencies are those of the Desktop Notifications Specification of freedesktop.org.
+//
+// # Concurrency
+//
+// Notifiers may be used from any number of goroutines. A call runs until its notifiers have
+// returned, and its context bounds it; nothing runs afterwards.
+//
+// # Limits
+//
+// A Notification is not bounded by itself. Slog cuts each text to 1,024 bytes; Multi starts one
+// goroutine for each notifier of a call. A notifier that ignores its context keeps the call waiting.
+//
+// # Security
+//
+// A notification never holds the text of a message, a key, a password or an SMP secret: what a
+// notifier shows may be read over a shoulder or kept in a log. Title, Body and Contact may hold text
+// that came from the peer. Notifiers must pass it on as data, never as markup, as an argument that
+// could be an option, or as part of a command line. The error of a panic names the type of its
+// value only.
+package notify
