@@ -1,0 +1,121 @@
+package sip
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// Options configure an Agent. Only Address is required.
+type Options struct {
+	// Address is our address of record, a SIP URI with a user part such as
+	// "sip:alice@example.com" (RFC 3261 §19.1). Required.
+	Address string
+
+	// DisplayName is shown to the peer beside the address (RFC 3261 §20.20). Default: none.
+	DisplayName string
+
+	// Username answers digest challenges. Default: the user part of Address.
+	Username string
+
+	// Password answers digest challenges (401 and 407). Default: none, challenges are not answered.
+	Password string
+
+	// Realm is the only digest realm that is given an answer. Anybody we call can challenge us and
+	// then guess the password offline from the response, so set it where the server's realm is known.
+	// Default: every realm.
+	Realm string
+
+	// Focus says that we are the focus of a conference: our Contact carries isfocus (RFC 4579 §4).
+	// Default: false.
+	Focus bool
+
+	// AcceptTLS takes offers of TCP/TLS/MSRP. Set it only where the program can run MSRP over TLS; such
+	// a media line is declined otherwise. Default: false.
+	AcceptTLS bool
+
+	// UserAgent is the text of the User-Agent and Server header fields. Default: "otrchat".
+	UserAgent string
+
+	// MaxCalls bounds the calls and unanswered invitations that peers may hold open at a time; a
+	// further INVITE is refused with 486. Default: DefaultMaxCalls.
+	MaxCalls int
+
+	// MaxInvitations bounds the invitations that wait for Accept; a further INVITE is refused with
+	// 480. Default: DefaultMaxInvitations.
+	MaxInvitations int
+
+	// MaxConnections bounds the TCP connections; the one that was silent longest is closed to make
+	// room for a new one. Default: DefaultMaxConnections.
+	MaxConnections int
+
+	// Logger gets events without bodies, credentials or peers' raw text. Default: nil, which discards.
+	Logger *slog.Logger
+}
+
+// Defaults of Options.
+const (
+	DefaultMaxCalls       = 256
+	DefaultMaxInvitations = 32
+	DefaultMaxConnections = 512
+)
+
+const defaultUserAgent = "otrchat"
+
+// withDefaults returns a copy of o with the defaults filled in, and the parsed address.
+func (o *Options) withDefaults() (Options, gosip.Uri, error) {
+	if o == nil {
+		return Options{}, gosip.Uri{}, errors.New("sip: Options.Address is required")
+	}
+	c := *o
+	self, err := parseURI(c.Address)
+	if err != nil {
+		return c, self, fmt.Errorf("sip: Options.Address: %w", err)
+	}
+	if self.User == "" {
+		return c, self, errors.New("sip: Options.Address has no user part")
+	}
+	self.UriParams = nil
+	c.Username = cmp.Or(c.Username, self.User)
+	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
+	c.MaxCalls = cmp.Or(c.MaxCalls, DefaultMaxCalls)
+	c.MaxInvitations = cmp.Or(c.MaxInvitations, DefaultMaxInvitations)
+	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, self, c.check()
+}
+
+func (o *Options) check() error {
+	for _, f := range []struct{ name, text string }{
+		{"DisplayName", o.DisplayName},
+		{"Username", o.Username},
+		{"Password", o.Password},
+		{"Realm", o.Realm},
+		{"UserAgent", o.UserAgent},
+	} {
+		if !isText(f.text) {
+			return fmt.Errorf("sip: Options.%s holds a control character or is not UTF-8", f.name)
+		}
+		if len(f.text) > maxText {
+			return fmt.Errorf("sip: Options.%s is longer than %d bytes", f.name, maxText)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"MaxCalls", o.MaxCalls},
+		{"MaxInvitations", o.MaxInvitations},
+		{"MaxConnections", o.MaxConnections},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("sip: Options.%s is negative", f.name)
+		}
+	}
+	return nil
+}
