@@ -1,0 +1,177 @@
+package cpim
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// unescape undoes the escapes of RFC 3862 §2.3. A backslash that begins none stands for itself; half
+// a surrogate pair becomes U+FFFD. It reports false for an escaped NUL.
+func unescape(s string) (string, bool) {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		r, n := escape(s[i:])
+		if n == 0 {
+			b = append(b, s[i])
+			i++
+			continue
+		}
+		if r == 0 {
+			return "", false
+		}
+		b = utf8.AppendRune(b, r)
+		i += n
+	}
+	return string(b), true
+}
+
+// escape reads the escape that s begins with and returns its length, 0 if s begins with none.
+func escape(s string) (r rune, n int) {
+	if len(s) < 2 || s[0] != '\\' {
+		return 0, 0
+	}
+	if i := strings.IndexByte(`btnr"'\`, s[1]); i >= 0 {
+		return rune("\b\t\n\r\"'\\"[i]), 2
+	}
+	high, ok := hexEscape(s)
+	if !ok {
+		return 0, 0
+	}
+	if !utf16.IsSurrogate(high) {
+		return high, 6
+	}
+	if low, ok := hexEscape(s[6:]); ok {
+		if r := utf16.DecodeRune(high, low); r != utf8.RuneError {
+			return r, 12
+		}
+	}
+	return utf8.RuneError, 6
+}
+
+// hexEscape reads the form \uxxxx.
+func hexEscape(s string) (rune, bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(v), err == nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendText appends s with the escapes of RFC 3862 §2.3.1 for control characters and backslashes,
+// and for the quotation mark where quote is set.
+func appendText(dst []byte, s string, quote bool) []byte {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\\' || c == '"' && quote:
+			dst = append(dst, '\\', c)
+		case c < ' ' || c == 0x7f:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// validText tells whether s can be written as the text of a header.
+func validText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// validLine tells whether s can stand in a line as it is.
+func validLine(s string) bool { return utf8.ValidString(s) && !hasControl(s) }
+
+// hasControl tells whether s holds a control character other than the tab.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+func alpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+// validName tells whether s is a Header-name of RFC 3862 §3.6: a Name, perhaps behind a prefix.
+func validName(s string) bool {
+	prefix, name, found := strings.Cut(s, ".")
+	return validToken(prefix) && (!found || validToken(name))
+}
+
+// validToken tells whether s is a Name of RFC 3862 §3.6.
+func validToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !alpha(c) && !digit(c) && strings.IndexByte("!#$%&'*+-^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validURI tells whether s is printable ASCII with a scheme, and none of the characters that no URI
+// holds (RFC 2396 §2.4.3).
+func validURI(s string) bool {
+	scheme, rest, _ := strings.Cut(s, ":")
+	if rest == "" || !alpha(s[0]) {
+		return false
+	}
+	for i := range len(scheme) {
+		if c := scheme[i]; !alpha(c) && !digit(c) && strings.IndexByte("+-.", c) < 0 {
+			return false
+		}
+	}
+	for i := range len(rest) {
+		if c := rest[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("<>\"\\", c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// validLang tells whether s is a language tag (RFC 3066 §2.1).
+func validLang(s string) bool {
+	first := true
+	for tag := range strings.SplitSeq(s, "-") {
+		if len(tag) < 1 || len(tag) > 8 {
+			return false
+		}
+		for i := range len(tag) {
+			if !alpha(tag[i]) && (first || !digit(tag[i])) {
+				return false
+			}
+		}
+		first = false
+	}
+	return true
+}
+
+// cutParams splits what follows a header's colon into its parameters, without the first semicolon,
+// and its value (RFC 3862 §3.6). The parameters end at the first space outside a quoted string.
+func cutParams(s string) (params, value string, ok bool) {
+	if !strings.HasPrefix(s, ";") {
+		return "", s, true
+	}
+	s = s[1:]
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\t':
+			return "", "", false
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == ' ' && !quoted:
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", !quoted
+}
