@@ -56,9 +56,9 @@ func TestNeed(t *testing.T) {
 				return
 			}
 			assert.Empty(t, path)
-			assert.Equal(t, "foreign: "+n.what+" is not installed", at.skipped)
+			assert.Equal(t, "foreign: "+n.what+" is missing", at.skipped)
 			assert.Empty(t, at.failed)
-			assert.Equal(t, "foreign: "+n.what+" is not installed, and CI is set", ci.failed)
+			assert.Equal(t, "foreign: "+n.what+" is missing, and CI is set", ci.failed)
 			assert.Empty(t, ci.skipped)
 		})
 	}

@@ -20,7 +20,7 @@ func Need(t testing.TB, program string) string {
 			return path
 		}
 	}
-	missing(t, "the program "+program)
+	Missing(t, "the program "+program)
 	return ""
 }
 
@@ -37,15 +37,16 @@ func NeedHeader(t testing.TB, header string) (compiler string) {
 	if cmd.Run() == nil {
 		return compiler
 	}
-	missing(t, "the C header "+header)
+	Missing(t, "the C header "+header)
 	return ""
 }
 
-func missing(t testing.TB, what string) {
+// Missing skips the test, which lacks what it needs of this machine, or fails it when CI is set.
+func Missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("foreign: %s is not installed, and CI is set", what)
+		t.Fatalf("foreign: %s is missing, and CI is set", what)
 		return
 	}
-	t.Skipf("foreign: %s is not installed", what)
+	t.Skipf("foreign: %s is missing", what)
 }
