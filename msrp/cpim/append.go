@@ -1,6 +1,7 @@
 package cpim
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -9,10 +10,6 @@ import (
 // it returns dst as it was; the error is a [*FieldError] or [ErrTooLarge]. What Append writes,
 // [Parse] reads.
 func Append(dst []byte, m *Message) ([]byte, error) {
-	lines := 3 + len(m.To) + len(m.CC) + len(m.Subjects) + len(m.NS) + len(m.Require) + len(m.Headers) + len(m.ContentHeaders)
-	if lines > MaxHeaders {
-		return dst, ErrTooLarge
-	}
 	w := writer{m: m, b: dst}
 	w.addresses()
 	w.dateTime()
@@ -26,10 +23,15 @@ func Append(dst []byte, m *Message) ([]byte, error) {
 	switch {
 	case w.err != nil:
 		return dst, w.err
-	case len(w.b)-len(dst) > MaxHeaderBytes:
+	case tooLarge(w.b[len(dst):]):
 		return dst, ErrTooLarge
 	}
 	return append(w.b, m.Body...), nil
+}
+
+// tooLarge tells whether Parse would find the headers too large.
+func tooLarge(headers []byte) bool {
+	return len(headers) > MaxHeaderBytes || bytes.Count(headers, []byte{'\n'}) > MaxHeaders+2
 }
 
 // writer appends headers and keeps the first error.

@@ -208,10 +208,18 @@ func lang(params string) string {
 
 // dropUndeclared removes headers whose prefix stands for no namespace.
 func (p *parser) dropUndeclared() {
-	p.m.Headers = slices.DeleteFunc(p.m.Headers, func(h Header) bool {
+	p.m.Headers = without(p.m.Headers, func(h Header) bool {
 		prefix, _, found := strings.Cut(h.Name, ".")
 		return found && p.m.namespace(prefix) == ""
 	})
+}
+
+// without removes what drop picks, and leaves nil where nothing is left.
+func without[E any](all []E, drop func(E) bool) []E {
+	if all = slices.DeleteFunc(all, drop); len(all) == 0 {
+		return nil
+	}
+	return all
 }
 
 // contentHeader reads one line of the MIME headers: a header, or more of the last one (RFC 5322
@@ -248,7 +256,7 @@ func validFieldName(s string) bool {
 // finishContent moves Content-Type to its field and drops empty headers, once all are unfolded.
 func (p *parser) finishContent() error {
 	second := false
-	p.m.ContentHeaders = slices.DeleteFunc(p.m.ContentHeaders, func(h ContentHeader) bool {
+	p.m.ContentHeaders = without(p.m.ContentHeaders, func(h ContentHeader) bool {
 		if h.Value != "" && strings.EqualFold(h.Name, "Content-Type") {
 			second = second || p.m.ContentType != ""
 			p.m.ContentType = h.Value
