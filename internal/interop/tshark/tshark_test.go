@@ -136,17 +136,21 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		{"request line without method", "msrp", strings.Replace(msrpSend("aaaa", "x"), " SEND", "", 1), "understood"},
 		{"SIP on the MSRP port", "msrp", invite(1, sdp), "not the beginning"},
 	}
-	for _, tt := range tests {
+	rec := Capture(t)
+	ports := make([]int, len(tests))
+	for i, tt := range tests {
+		var a, b net.Conn
+		a, b, ports[i] = pair(t)
+		send(t, a, b, tt.sent)
+	}
+	capture := rec.Stop()
+	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			a, b, port := pair(t)
-			rec := Capture(t, port)
-			send(t, a, b, tt.sent)
-			ports := Ports{SIP: []int{port}}
+			of := Ports{SIP: ports[i : i+1]}
 			if tt.protocol == "msrp" {
-				ports = Ports{MSRP: []int{port}}
+				of = Ports{MSRP: ports[i : i+1]}
 			}
-			_, err := dissect(t, rec.Stop(), ports)
+			_, err := dissect(t, capture, of)
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
