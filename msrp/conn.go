@@ -1,0 +1,208 @@
+package msrp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// conn is one connection. Its read loop hands frames to the sessions bound to it and never waits for an application.
+type conn struct {
+	e   *Endpoint
+	nc  net.Conn
+	dec *Decoder
+	w   *writer
+	wg  sync.WaitGroup // the two loops
+
+	last *Session // of the read loop: the session of the frame before
+
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+	unbound  bool // accepted and without a session so far
+	closed   bool
+	done     chan struct{}
+}
+
+func newConn(e *Endpoint, nc net.Conn, accepted bool) *conn {
+	return &conn{
+		e: e, nc: nc, dec: NewDecoder(nc, &e.o.Limits), w: newWriter(nc),
+		sessions: map[*Session]struct{}{}, unbound: accepted, done: make(chan struct{}),
+	}
+}
+
+func (c *conn) readLoop() {
+	defer c.e.wg.Done()
+	defer c.wg.Done()
+	err := c.read()
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("msrp: the peer closed the connection: %w", err)
+	}
+	c.close(err)
+}
+
+func (c *conn) writeLoop() {
+	defer c.e.wg.Done()
+	defer c.wg.Done()
+	if err := c.w.run(); err != nil {
+		c.close(err)
+	}
+}
+
+// close ends the connection and the sessions on it. It does not wait for the loops.
+func (c *conn) close(err error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.closed = true
+	if c.unbound {
+		c.unbound = false
+		c.e.unbound.Add(-1)
+	}
+	sessions := c.sessions
+	c.sessions = nil
+	c.mu.Unlock()
+	close(c.done)
+	c.w.close()
+	c.nc.Close()
+	c.e.mu.Lock()
+	delete(c.e.conns, c)
+	c.e.mu.Unlock()
+	for s := range sessions {
+		s.end(err)
+	}
+}
+
+// attach binds a session to the connection, false if it is closed.
+func (c *conn) attach(s *Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	if c.unbound {
+		c.unbound = false
+		c.e.unbound.Add(-1)
+		c.nc.SetReadDeadline(time.Time{})
+	}
+	c.sessions[s] = struct{}{}
+	return true
+}
+
+// detach closes the connection when its last session is gone.
+func (c *conn) detach(s *Session) {
+	c.mu.Lock()
+	delete(c.sessions, s)
+	last := len(c.sessions) == 0
+	c.mu.Unlock()
+	if last {
+		c.close(ErrClosed)
+	}
+}
+
+func (c *conn) read() error {
+	for {
+		f, err := c.dec.Next()
+		if err != nil {
+			return err
+		}
+		if !f.IsRequest() {
+			c.response(f)
+			continue
+		}
+		if err := c.request(f); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conn) request(f *Frame) error {
+	isSend, isReport := string(f.Method) == MethodSend, string(f.Method) == MethodReport
+	if !isSend && !isReport {
+		return c.respond(f, StatusUnknownMethod)
+	}
+	s, code := c.route(f)
+	if code == 0 && f.Invalid != nil {
+		code = StatusBadRequest
+	}
+	switch {
+	case isReport && code != 0: // REPORT has no response (RFC 4975 section 7.1.2)
+		return nil
+	case isReport:
+		s.report(f)
+		return nil
+	case code != 0:
+		return c.respond(f, code)
+	}
+	return s.receive(c, f)
+}
+
+// route finds the session that a request is for and checks both of its paths; a status other than 0 is the refusal.
+func (c *conn) route(f *Frame) (*Session, int) {
+	if s := c.last; s != nil && string(f.ToPath) == s.own && string(f.FromPath) == s.remoteText && !s.ended() {
+		return s, 0
+	}
+	to, err := ParseURI(string(f.ToPath)) // one URI: we are an endpoint, not a relay
+	if err != nil {
+		return nil, StatusNoSession
+	}
+	s := c.e.session([]byte(to.SessionID))
+	if s == nil || !to.Equal(s.uri) {
+		return nil, StatusNoSession
+	}
+	from, err := ParsePath(string(f.FromPath))
+	if err != nil {
+		return nil, StatusBadRequest
+	}
+	if code := s.bind(c, from); code != 0 {
+		return nil, code
+	}
+	c.last = s
+	return s, 0
+}
+
+// response hands a response to the session whose request it answers. One for no request of ours on this connection is ignored.
+func (c *conn) response(f *Frame) {
+	s := c.last
+	if s == nil || string(f.ToPath) != s.own {
+		to, err := ParseURI(string(f.ToPath))
+		if err != nil {
+			return
+		}
+		if s = c.e.session([]byte(to.SessionID)); s == nil || !to.Equal(s.uri) {
+			return
+		}
+	}
+	if s.on(c) {
+		s.answered(f)
+	}
+}
+
+// respond answers a request, if its sender wants an answer (RFC 4975 section 7.2).
+func (c *conn) respond(f *Frame, code int) error {
+	if bytes.EqualFold(f.FailureReport, []byte("no")) ||
+		code == StatusOK && bytes.EqualFold(f.FailureReport, []byte("partial")) || string(f.Method) == MethodReport {
+		return nil
+	}
+	text := comment(code)
+	b := c.w.buffer()
+	b = append(append(b, "MSRP "...), f.TransactionID...)
+	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
+	b = append(append(b, text...), "\r\nTo-Path: "...)
+	b = append(append(b, firstURI(f.FromPath)...), "\r\nFrom-Path: "...)
+	b = append(append(b, firstURI(f.ToPath)...), "\r\n-------"...)
+	b = append(append(b, f.TransactionID...), "$\r\n"...)
+	return c.w.push(b)
+}
+
+func firstURI(path []byte) []byte {
+	if i := bytes.IndexByte(path, ' '); i >= 0 {
+		return path[:i]
+	}
+	return path
+}

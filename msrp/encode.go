@@ -1,0 +1,146 @@
+package msrp
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+)
+
+// AppendFrame appends one whole frame to dst: f, body and the end-line. A body needs a ContentType, and the reverse.
+// Every field is checked, so that no line, header or end-line can be injected through one of them; what is wrong is an
+// error that wraps ErrMalformed, and dst is returned as it was. It does not allocate when dst has room.
+func AppendFrame(dst []byte, f *Frame, body []byte) ([]byte, error) {
+	if err := f.check(body); err != nil {
+		return dst, err
+	}
+	return appendFrame(dst, f, body), nil
+}
+
+// appendFrame is AppendFrame for fields that are known to be good.
+func appendFrame(dst []byte, f *Frame, body []byte) []byte {
+	dst = append(append(dst, "MSRP "...), f.TransactionID...)
+	dst = append(dst, ' ')
+	if f.IsRequest() {
+		dst = append(dst, f.Method...)
+	} else {
+		dst = strconv.AppendInt(dst, int64(f.Status), 10)
+		if len(f.Comment) > 0 {
+			dst = append(append(dst, ' '), f.Comment...)
+		}
+	}
+	dst = append(dst, "\r\nTo-Path: "...)
+	dst = append(dst, f.ToPath...)
+	dst = append(dst, "\r\nFrom-Path: "...)
+	dst = append(dst, f.FromPath...)
+	dst = appendHeader(dst, "\r\nMessage-ID: ", f.MessageID)
+	dst = appendHeader(dst, "\r\nSuccess-Report: ", f.SuccessReport)
+	dst = appendHeader(dst, "\r\nFailure-Report: ", f.FailureReport)
+	if f.ByteRange != (ByteRange{}) {
+		dst = f.ByteRange.append(append(dst, "\r\nByte-Range: "...))
+	}
+	dst = appendHeader(dst, "\r\nStatus: ", f.StatusHeader)
+	for _, h := range f.Header {
+		dst = append(append(dst, "\r\n"...), h.Name...)
+		dst = append(append(dst, ": "...), h.Value...)
+	}
+	if f.HasBody() {
+		dst = appendHeader(dst, "\r\nContent-Type: ", f.ContentType)
+		dst = append(append(dst, "\r\n\r\n"...), body...)
+	}
+	dst = append(append(dst, "\r\n-------"...), f.TransactionID...)
+	return append(dst, byte(f.Continuation), '\r', '\n')
+}
+
+func appendHeader(dst []byte, name string, value []byte) []byte {
+	if len(value) == 0 {
+		return dst
+	}
+	return append(append(dst, name...), value...)
+}
+
+func (f *Frame) check(body []byte) error {
+	switch {
+	case !validTransactionID(f.TransactionID):
+		return malformed("transaction ID")
+	case f.IsRequest() && (f.Status != 0 || bytes.IndexFunc(f.Method, notUpper) >= 0):
+		return malformed("method")
+	case !f.IsRequest() && (f.Status < 100 || f.Status > 999):
+		return malformed("status code %d", f.Status)
+	case !f.Continuation.valid():
+		return malformed("continuation flag %q", byte(f.Continuation))
+	case len(f.ToPath) == 0 || len(f.FromPath) == 0:
+		return malformed("frame without To-Path or From-Path")
+	case len(body) > 0 && !f.HasBody():
+		return malformed("body without Content-Type")
+	case f.ByteRange != (ByteRange{}) && (f.ByteRange.Start < 1 || f.ByteRange.End < Unknown || f.ByteRange.Total < Unknown):
+		return malformed("Byte-Range")
+	case endLineIn(body, f.TransactionID):
+		return malformed("the body holds the end-line of this transaction")
+	}
+	for _, v := range [...][]byte{f.Comment, f.ToPath, f.FromPath, f.MessageID, f.SuccessReport, f.FailureReport, f.StatusHeader, f.ContentType} {
+		if !validText(v) {
+			return malformed("control character in a header")
+		}
+	}
+	for _, h := range f.Header {
+		if !validName(h.Name) || !validText(h.Value) || f.field(h.Name) != nil || equalName(h.Name, "Byte-Range") {
+			return fmt.Errorf("%w: header %q", ErrMalformed, printable(h.Name))
+		}
+	}
+	return nil
+}
+
+// endLineIn finds what a receiver could take for the end of the frame (RFC 4975 section 7.1).
+func endLineIn(body, id []byte) bool {
+	for {
+		i := bytes.Index(body, id)
+		if i < 0 {
+			return false
+		}
+		if bytes.HasSuffix(body[:i], dashes) {
+			return true
+		}
+		body = body[i+1:]
+	}
+}
+
+var dashes = []byte("-------")
+
+func validTransactionID(b []byte) bool {
+	if len(b) < minTransactionID || len(b) > maxTransactionID {
+		return false
+	}
+	for _, c := range b {
+		if !identChar(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func identChar(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '.' || c == '-' || c == '+' || c == '%' || c == '='
+}
+
+func notUpper(r rune) bool { return r < 'A' || r > 'Z' }
+
+// validText tells whether b can stand in a header line: no control character but the tab, so no CR, LF or NUL.
+func validText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// validName tells whether b is a token (RFC 4975 section 9).
+func validName(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f || bytes.IndexByte([]byte(`()<>@,;:\"/[]?={}`), c) >= 0 {
+			return false
+		}
+	}
+	return len(b) > 0
+}

@@ -1,0 +1,206 @@
+package msrp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Endpoint is an MSRP endpoint (RFC 4975 section 4): it opens sessions, dials for the active ones and accepts connections for the
+// passive ones. It is safe for concurrent use.
+type Endpoint struct {
+	o    Options
+	done chan struct{}
+	wg   sync.WaitGroup // of every goroutine
+
+	unbound atomic.Int32 // accepted connections without a session
+
+	mu        sync.Mutex
+	closed    bool
+	host      string // of session URIs
+	sessions  map[string]*Session
+	conns     map[*conn]struct{}
+	listeners []net.Listener
+}
+
+// New checks o and returns an Endpoint. It does no I/O. The error names the field of o that is wrong.
+func New(o *Options) (*Endpoint, error) {
+	opts, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Endpoint{
+		o: opts, host: opts.Host, done: make(chan struct{}),
+		sessions: map[string]*Session{}, conns: map[*conn]struct{}{},
+	}, nil
+}
+
+// Serve accepts connections from l for passive sessions, until Close. It returns at once and owns l from then on.
+// Session URIs carry l's address unless Options.Host is set; a listener on all addresses needs Options.Host.
+func (e *Endpoint) Serve(l net.Listener) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		l.Close()
+		return ErrClosed
+	}
+	if e.host == "" {
+		if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsUnspecified() {
+			e.host = l.Addr().String()
+		}
+	}
+	e.listeners = append(e.listeners, l)
+	e.wg.Add(1)
+	go e.accept(l)
+	return nil
+}
+
+func (e *Endpoint) accept(l net.Listener) {
+	defer e.wg.Done()
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			e.ServeConn(nc)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		e.o.Logger.Warn("msrp: accept", "error", err)
+		select { // out of file descriptors, for example
+		case <-e.done:
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.
+// A connection that names no session of ours within 30 s is closed.
+func (e *Endpoint) ServeConn(nc net.Conn) {
+	if e.unbound.Add(1) > maxUnbound {
+		e.unbound.Add(-1)
+		e.o.Logger.Warn("msrp: too many connections without a session", "limit", maxUnbound)
+		nc.Close()
+		return
+	}
+	nc.SetReadDeadline(time.Now().Add(bindTimeout))
+	if _, err := e.start(nc, true); err != nil {
+		nc.Close()
+	}
+}
+
+// start runs a connection.
+func (e *Endpoint) start(nc net.Conn, accepted bool) (*conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		if accepted {
+			e.unbound.Add(-1)
+		}
+		return nil, ErrClosed
+	}
+	c := newConn(e, nc, accepted)
+	e.conns[c] = struct{}{}
+	e.wg.Add(2)
+	c.wg.Add(2)
+	go c.readLoop()
+	go c.writeLoop()
+	return c, nil
+}
+
+// NewSession opens a session with a fresh, unguessable URI: LocalPath is for the SDP, Connect makes it usable.
+// From now on a peer that knows the URI can connect to it. It needs Options.Host or a served listener; a nil o means the defaults.
+func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
+	secure := o != nil && o.Secure
+	if secure && e.o.TLS == nil {
+		return nil, ErrNoTLS
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	if e.host == "" {
+		return nil, fmt.Errorf("msrp: no host for the session URI: set Options.Host or Serve a listener with an address of its own")
+	}
+	u := URI{SessionID: newSessionID(), Transport: "tcp", Secure: secure}
+	if err := u.parseHostPort(e.host); err != nil {
+		return nil, err
+	}
+	s := newSession(e, u)
+	e.sessions[u.SessionID] = s
+	return s, nil
+}
+
+func (e *Endpoint) session(id []byte) *Session {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sessions[string(id)]
+}
+
+// Shutdown stops accepting, lets every session finish what it has begun (see Session.Shutdown), and closes. The error is ctx's if
+// it ended first; the Endpoint is closed in any case.
+func (e *Endpoint) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	for _, l := range e.listeners {
+		l.Close()
+	}
+	sessions := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		sessions = append(sessions, s)
+	}
+	e.mu.Unlock()
+	var err error
+	for _, s := range sessions {
+		err = errors.Join(err, s.Shutdown(ctx))
+	}
+	return errors.Join(err, e.Close())
+}
+
+// Close ends every session and connection at once. It is idempotent and safe from any goroutine; after it returns no goroutine of
+// the Endpoint runs.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	if !e.closed {
+		e.closed = true
+		close(e.done)
+	}
+	for _, l := range e.listeners {
+		l.Close()
+	}
+	sessions := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		sessions = append(sessions, s)
+	}
+	conns := make([]*conn, 0, len(e.conns))
+	for c := range e.conns {
+		conns = append(conns, c)
+	}
+	e.mu.Unlock()
+	for _, s := range sessions {
+		s.end(ErrClosed)
+	}
+	for _, c := range conns {
+		c.close(ErrClosed)
+	}
+	e.wg.Wait()
+	return nil
+}
+
+// Done is closed when the Endpoint is.
+func (e *Endpoint) Done() <-chan struct{} { return e.done }
+
+// Err is nil until the Endpoint is closed, then ErrClosed.
+func (e *Endpoint) Err() error {
+	select {
+	case <-e.done:
+		return ErrClosed
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,93 @@
+package msrp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// Conditions that an application can test with errors.Is.
+var (
+	// ErrClosed is returned for anything done with a closed Endpoint or Session. It wraps net.ErrClosed.
+	ErrClosed = fmt.Errorf("msrp: closed: %w", net.ErrClosed)
+	// ErrNotConnected is returned by Send, Receive and Report before Connect has succeeded.
+	ErrNotConnected = errors.New("msrp: session is not connected")
+	// ErrTimeout says that a peer or relay did not answer within the time that RFC 4975 gives it (30 s for a response).
+	ErrTimeout = errors.New("msrp: no answer in time")
+	// ErrMalformed is wrapped by every error of the parsers.
+	ErrMalformed = errors.New("msrp: malformed")
+	// ErrTooLarge is wrapped by errors about input over one of the Limits.
+	ErrTooLarge = errors.New("msrp: over the limit")
+	// ErrNoTLS is returned by Connect for an msrps path when Options.TLS is nil.
+	ErrNoTLS = errors.New("msrp: the path is msrps and Options.TLS is not set")
+	// ErrStalled says that the peer stopped reading: what we owe it no longer fits in the write queue,
+	// or one frame could not be written within 30 s. The connection is closed.
+	ErrStalled = errors.New("msrp: the peer does not read")
+)
+
+// StatusError is a refusal by the peer or by a relay: the status code of a response (RFC 4975 section 10)
+// or of a failure REPORT (section 7.1.2).
+type StatusError struct {
+	Code    int    // three digits: 408, 413, 481, …
+	Comment string // the peer's own words, may be empty; made printable
+}
+
+// Error gives code and comment.
+func (e *StatusError) Error() string {
+	if e.Comment == "" {
+		return fmt.Sprintf("msrp: refused with status %03d", e.Code)
+	}
+	return fmt.Sprintf("msrp: refused with status %03d %s", e.Code, e.Comment)
+}
+
+// Status codes of RFC 4975 section 10.
+const (
+	StatusOK               = 200 // received by the next hop
+	StatusBadRequest       = 400 // not understood
+	StatusForbidden        = 403 // not allowed
+	StatusTimeout          = 408 // a later hop did not answer
+	StatusStopSending      = 413 // the receiver does not want the rest of this message
+	StatusUnsupportedMedia = 415 // content type not understood
+	StatusOutOfBounds      = 423 // a parameter is out of bounds
+	StatusNoSession        = 481 // no such session
+	StatusUnknownMethod    = 501 // method not understood
+	StatusSessionInUse     = 506 // session is bound to another connection
+)
+
+var comments = map[int]string{
+	StatusOK:               "OK",
+	StatusBadRequest:       "Bad Request",
+	StatusForbidden:        "Forbidden",
+	StatusTimeout:          "Timeout",
+	StatusStopSending:      "Stop Sending",
+	StatusUnsupportedMedia: "Unsupported Media Type",
+	StatusOutOfBounds:      "Out Of Bounds",
+	StatusNoSession:        "No Such Session",
+	StatusUnknownMethod:    "Unknown Method",
+	StatusSessionInUse:     "Session In Use",
+}
+
+// comment is never empty: Kamailio takes a bare "200" for a request.
+func comment(code int) string {
+	if s, ok := comments[code]; ok {
+		return s
+	}
+	return "Status"
+}
+
+// printable keeps a peer's words from breaking out of a log line or an error text.
+func printable(b []byte) string {
+	const most = 200
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(string(b[:min(len(b), most)]), "?"))
+	return s
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}

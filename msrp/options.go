@@ -1,0 +1,108 @@
+package msrp
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Options set up an Endpoint. The zero value is ready to use.
+type Options struct {
+	// Host is the host or host:port that session URIs tell the peer, for an endpoint behind a port forwarding or one that only dials.
+	// Default: the address of the listener given to Serve.
+	Host string
+	// Dialer opens connections for active sessions. Default: a net.Dialer.
+	Dialer Dialer
+	// TLS is used for msrps paths, with ServerName set to the hop's host where it is empty. Default: msrps is refused with ErrNoTLS.
+	TLS *tls.Config
+	// MaxMessage bounds a received message's body, in bytes; a longer one is answered with 413. Default 8 MiB.
+	MaxMessage int
+	// InboxMessages and InboxBytes bound what waits for Receive, per session; what does not fit is answered with 413.
+	// Default 256 messages and 16 MiB.
+	InboxMessages int
+	InboxBytes    int
+	// ManualReports leaves success reports to the caller, who calls Session.Report once the message has really been understood,
+	// decrypted for example. Default: a report is sent when the message is in the inbox.
+	ManualReports bool
+	// Limits bound the frames of a peer. Default: see Limits.
+	Limits Limits
+	// Logger gets what happens, never a message body. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// SessionOptions set up one session.
+type SessionOptions struct {
+	// Secure makes the session's URI an msrps one, as "TCP/TLS/MSRP" in the SDP demands of both sides. It needs Options.TLS; a passive
+	// session also needs a listener that does TLS. Default false.
+	Secure bool
+}
+
+// Dialer is the part of net.Dialer that an Endpoint needs.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+const (
+	defaultMaxMessage    = 8 << 20
+	defaultInboxMessages = 256
+	defaultInboxBytes    = 16 << 20
+
+	// What the relays and clients out there can take: see docs/ARCHITECTURE.md, "What we put on the wire".
+	chunkBytes     = 10_000     // body of one frame where a relay is in the path
+	unbrokenBytes  = 64 << 10   // body of one frame without a relay, if another message waits
+	interruptible  = 2048       // longer bodies have "*" as range end (RFC 4975 section 7.1.1)
+	windowFrames   = 32         // requests without a response yet, per session
+	windowBytes    = 32 * 10240 // their size
+	writeQueue     = 256 << 10  // bytes queued on a connection before Send waits
+	responseQueue  = 1 << 20    // bytes queued on a connection before the peer counts as stalled
+	maxPartials    = 16         // unfinished incoming messages per session
+	maxPeerReports = 1024       // deliveries of a session that wait for a success report
+	maxUnbound     = 256        // accepted connections that have not named a session yet
+
+	responseTimeout = 30 * time.Second // RFC 4975 section 7.1.1: no response is a failure
+	writeTimeout    = 30 * time.Second // for one frame
+	bindTimeout     = 30 * time.Second // for an accepted connection to name a session
+	partialTimeout  = 2 * time.Minute  // between two chunks of a message
+	reportTimeout   = 10 * time.Minute // for a success report
+)
+
+func (o *Options) withDefaults() (Options, error) {
+	var r Options
+	if o != nil {
+		r = *o
+	}
+	for _, n := range []struct {
+		name  string
+		value *int
+		deflt int
+	}{
+		{"MaxMessage", &r.MaxMessage, defaultMaxMessage},
+		{"InboxMessages", &r.InboxMessages, defaultInboxMessages},
+		{"InboxBytes", &r.InboxBytes, defaultInboxBytes},
+		{"Limits.HeadBytes", &r.Limits.HeadBytes, defaultHeadBytes},
+		{"Limits.Headers", &r.Limits.Headers, defaultHeaders},
+	} {
+		if *n.value < 0 {
+			return r, fmt.Errorf("msrp: Options.%s is negative", n.name)
+		}
+		if *n.value == 0 {
+			*n.value = n.deflt
+		}
+	}
+	if r.Host != "" {
+		var u URI
+		if err := u.parseHostPort(r.Host); err != nil {
+			return r, fmt.Errorf("msrp: Options.Host: %w", err)
+		}
+	}
+	if r.Dialer == nil {
+		r.Dialer = &net.Dialer{}
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	return r, nil
+}

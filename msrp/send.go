@@ -1,0 +1,254 @@
+package msrp
+
+import (
+	"context"
+	"encoding/hex"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// Send hands a message to the connection and returns its Delivery. A body goes in one chunk whenever the peers out there can take it,
+// else in several (RFC 4975 section 5.1); chunks of messages sent at the same time take turns. Send waits for room in the session's window, so
+// it returns when the last chunk is queued; it keeps no reference to m. Messages of one goroutine reach the wire in the order of its calls.
+//
+// Errors: ErrNotConnected, ErrClosed or what ended the session, an error wrapping ErrMalformed for a field that cannot go on the wire,
+// *StatusError or ErrTimeout if the peer refuses a chunk before the last is sent, or ctx's error; then the message is aborted on the wire.
+func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	c, err := s.connection()
+	if err != nil {
+		return nil, err
+	}
+	d := &Delivery{id: m.ID, s: s, report: m.SuccessReport, size: int64(len(m.Body)), sent: make(chan struct{}), done: make(chan struct{})}
+	if d.id == "" {
+		d.id = newMessageID()
+	}
+	if d.report {
+		s.mu.Lock()
+		s.expect(d)
+		s.mu.Unlock()
+	}
+	if err := s.chunks(ctx, c, m, d); err != nil {
+		s.mu.Lock()
+		s.forget(d)
+		d.fail(err)
+		s.mu.Unlock()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (m *Message) check() error {
+	switch {
+	case len(m.Body) > 0 && m.ContentType == "":
+		return malformed("body without ContentType")
+	case !validText([]byte(m.ContentType)):
+		return malformed("ContentType %q", m.ContentType)
+	case m.ID != "" && !validTransactionID([]byte(m.ID)): // both are "ident"
+		return malformed("message ID %q", m.ID)
+	case m.FailureReport > No:
+		return malformed("FailureReport %d", m.FailureReport)
+	}
+	return nil
+}
+
+func (s *Session) connection() (*conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case !s.connected:
+		return nil, ErrNotConnected
+	}
+	return s.conn, nil
+}
+
+// chunks sends the body of m, piece by piece.
+func (s *Session) chunks(ctx context.Context, c *conn, m *Message, d *Delivery) error {
+	size, from := len(m.Body), 0
+	for {
+		n := min(size-from, s.chunkSize(size))
+		last := from+n == size
+		if err := s.chunk(ctx, c, m, d, from, n, last); err != nil {
+			if from > 0 {
+				s.abort(c, m, d, from)
+			}
+			return err
+		}
+		if from += n; last {
+			return nil
+		}
+	}
+}
+
+// chunkSize is how much of a message goes into one frame: see "What follows for our defaults" in docs/ARCHITECTURE.md.
+func (s *Session) chunkSize(size int) int {
+	if s.direct && (size <= unbrokenBytes || !s.window.contended()) {
+		return size
+	}
+	return chunkBytes
+}
+
+// chunk waits for room and queues one frame.
+func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, from, n int, last bool) error {
+	if m.FailureReport == Yes {
+		if err := s.window.acquire(ctx, s.done, n); err != nil {
+			return s.reason(err)
+		}
+	}
+	if err := c.w.wait(ctx, writeQueue); err != nil {
+		if m.FailureReport == Yes {
+			s.window.release(n)
+		}
+		return s.reason(err)
+	}
+	flag := More
+	if last {
+		flag = Complete
+	}
+	body := m.Body[from : from+n]
+	id, text := newTransactionID(body)
+	frame := s.appendChunk(c.w.buffer(), text[:], m, d.id, from, body, flag)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if d.ended { // refused meanwhile
+		if m.FailureReport == Yes {
+			s.window.release(n)
+		}
+		return d.err
+	}
+	if err := c.w.request(frame); err != nil {
+		return err
+	}
+	if m.FailureReport == Yes {
+		d.pending++
+		r := request{id: id, bytes: n, deadline: time.Now().Add(responseTimeout), d: d}
+		s.inflight = append(s.inflight, r)
+		s.arm(r.deadline)
+	}
+	d.handed = last
+	d.progress()
+	return nil
+}
+
+// abort tells the peer that the rest of a message will not come (RFC 4975 section 7.1).
+func (s *Session) abort(c *conn, m *Message, d *Delivery, from int) {
+	_, text := newTransactionID(nil)
+	stop := *m
+	stop.FailureReport, stop.SuccessReport = No, false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.w.push(s.appendChunk(c.w.buffer(), text[:], &stop, d.id, from, nil, Aborted))
+}
+
+// reason replaces ErrClosed by what ended the session.
+func (s *Session) reason(err error) error {
+	if end := s.Err(); end != nil {
+		return end
+	}
+	return err
+}
+
+// appendChunk writes a SEND frame. Its fields have been checked by Message.check and Connect.
+func (s *Session) appendChunk(b, id []byte, m *Message, messageID string, from int, body []byte, flag Continuation) []byte {
+	b = append(append(b, "MSRP "...), id...)
+	b = append(append(b, " SEND\r\nTo-Path: "...), s.toPath...)
+	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
+	b = append(append(b, "\r\nMessage-ID: "...), messageID...)
+	if m.SuccessReport {
+		b = append(b, "\r\nSuccess-Report: yes"...)
+	}
+	if m.FailureReport != Yes {
+		b = append(append(b, "\r\nFailure-Report: "...), m.FailureReport.String()...)
+	}
+	r := ByteRange{Start: int64(from) + 1, End: int64(from + len(body)), Total: int64(len(m.Body))}
+	if len(m.Body) > interruptible {
+		r.End = Unknown
+	}
+	b = r.append(append(b, "\r\nByte-Range: "...))
+	if len(m.Body) > 0 {
+		b = append(append(b, "\r\nContent-Type: "...), m.ContentType...)
+		b = append(append(b, "\r\n\r\n"...), body...)
+	}
+	b = append(append(b, "\r\n-------"...), id...)
+	return append(b, byte(flag), '\r', '\n')
+}
+
+// Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any
+// other code a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for each message.
+func (s *Session) Report(m *Message, code int) error {
+	if code < 100 || code > 999 {
+		return malformed("status code %d", code)
+	}
+	if code == StatusOK && !m.SuccessReport || code != StatusOK && m.FailureReport == No {
+		return nil
+	}
+	if m.ID == "" {
+		return malformed("report on a message without ID")
+	}
+	if err := m.check(); err != nil {
+		return err
+	}
+	c, err := s.connection()
+	if err != nil {
+		return err
+	}
+	_, id := newTransactionID(nil)
+	size := int64(len(m.Body))
+	b := append(append(c.w.buffer(), "MSRP "...), id[:]...)
+	b = append(append(b, " REPORT\r\nTo-Path: "...), s.toPath...)
+	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
+	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
+	b = ByteRange{1, size, size}.append(append(b, "\r\nByte-Range: "...))
+	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
+	b = append(append(b, ' '), comment(code)...)
+	b = append(append(b, "\r\n-------"...), id[:]...)
+	return c.w.push(append(b, "$\r\n"...))
+}
+
+// newTransactionID has 64 random bits and does not stand in the body.
+func newTransactionID(body []byte) (uint64, [16]byte) {
+	for {
+		id := rand.Uint64()
+		text := formatID(id)
+		if !endLineIn(body, text[:]) {
+			return id, text
+		}
+	}
+}
+
+func formatID(id uint64) (text [16]byte) {
+	const digits = "0123456789abcdef"
+	for i := range text {
+		text[i] = digits[id>>(60-4*i)&15]
+	}
+	return text
+}
+
+func parseTransactionID(b []byte) (uint64, bool) {
+	if len(b) != 16 {
+		return 0, false
+	}
+	var raw [8]byte
+	if _, err := hex.Decode(raw[:], b); err != nil {
+		return 0, false
+	}
+	var id uint64
+	for _, x := range raw {
+		id = id<<8 | uint64(x)
+	}
+	return id, true
+}
+
+// newMessageID has 128 random bits: it is to be unique in the world (RFC 4975 section 7.1.1).
+func newMessageID() string {
+	a, b := formatID(rand.Uint64()), formatID(rand.Uint64())
+	return string(append(a[:], b[:]...))
+}

@@ -1,0 +1,179 @@
+package msrp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// writer owns the sending half of a connection: a bounded queue and one goroutine. One frame is one Write: Blink's parser loses the
+// continuation flag if a segment ends before it, AG Projects' relay loses a frame that is not alone in its TLS record.
+type writer struct {
+	nc       net.Conn
+	wake     chan struct{}
+	done     chan struct{}
+	deadline time.Time // of the goroutine: the write deadline that is set
+
+	mu      sync.Mutex
+	queue   []queued
+	spare   []queued // the queue's other array
+	bytes   int      // queued or being written
+	owed    int      // of these, responses and reports
+	free    [][]byte // buffers to use again
+	room    chan struct{}
+	waiting int
+	closed  bool
+}
+
+type queued struct {
+	frame []byte
+	owed  bool
+}
+
+const (
+	freeBuffers = 64
+	freeBytes   = 16 << 10 // a larger buffer is not kept
+)
+
+func newWriter(nc net.Conn) *writer {
+	return &writer{nc: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), room: make(chan struct{})}
+}
+
+// buffer returns an empty buffer for one frame.
+func (w *writer) buffer() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.free)
+	if n == 0 {
+		return make([]byte, 0, 512)
+	}
+	b := w.free[n-1]
+	w.free = w.free[:n-1]
+	return b
+}
+
+// push queues a response or report without waiting: the read loop calls it. ErrStalled if the peer does not read what we owe it.
+func (w *writer) push(frame []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	if w.owed+len(frame) > responseQueue {
+		return ErrStalled
+	}
+	w.owed += len(frame)
+	w.add(queued{frame, true})
+	return nil
+}
+
+// wait returns when at most n bytes are queued.
+func (w *writer) wait(ctx context.Context, n int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.bytes > n && !w.closed {
+		room := w.room
+		w.waiting++
+		w.mu.Unlock()
+		var err error
+		select {
+		case <-room:
+		case <-w.done:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		w.mu.Lock()
+		w.waiting--
+		if err != nil {
+			return err
+		}
+	}
+	if w.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// request queues a request behind a wait.
+func (w *writer) request(frame []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	w.add(queued{frame, false})
+	return nil
+}
+
+func (w *writer) add(q queued) {
+	w.queue = append(w.queue, q)
+	w.bytes += len(q.frame)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes until the writer is closed or a Write fails.
+func (w *writer) run() error {
+	for {
+		w.mu.Lock()
+		batch := w.queue
+		w.queue, w.spare = w.spare[:0], batch
+		w.mu.Unlock()
+		for i, q := range batch {
+			if err := w.write(q); err != nil {
+				return err
+			}
+			batch[i] = queued{}
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		select {
+		case <-w.wake:
+		case <-w.done:
+			return nil
+		}
+	}
+}
+
+func (w *writer) write(q queued) error {
+	if now := time.Now(); w.deadline.Sub(now) < writeTimeout-time.Second { // not for every frame
+		w.deadline = now.Add(writeTimeout)
+		w.nc.SetWriteDeadline(w.deadline)
+	}
+	_, err := w.nc.Write(q.frame)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrStalled
+	} else if err != nil {
+		err = fmt.Errorf("msrp: write: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bytes -= len(q.frame)
+	if q.owed {
+		w.owed -= len(q.frame)
+	}
+	if len(w.free) < freeBuffers && cap(q.frame) <= freeBytes {
+		w.free = append(w.free, q.frame[:0])
+	}
+	if w.waiting > 0 {
+		close(w.room)
+		w.room = make(chan struct{})
+	}
+	return err
+}
+
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		close(w.done)
+	}
+}
