@@ -1,0 +1,42 @@
+# The commands of this repository. "make" alone lists them.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help test peers fmt vet lint boundary race fuzz bench tidy
+
+FUZZTIME ?= 5s
+BENCHTIME ?= 1s
+TIMEOUT ?= 5m
+STATICCHECK := go tool -modfile=$(CURDIR)/tools/go.mod staticcheck
+EACH := scripts/each-module.sh
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+test: peers fmt vet lint boundary race fuzz ## everything that CI runs; installs the foreign programs on Debian as root
+
+peers: ## install the foreign programs that the interop tests talk to
+	@scripts/install-peers.sh
+
+fmt: ## check the format of the source
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted" >&2; exit 1; }
+
+vet: ## go vet in every module
+	@$(EACH) go vet ./...
+
+lint: ## staticcheck in every module
+	@$(EACH) $(STATICCHECK) ./...
+
+boundary: ## the import rules, first of all tests because they are quick
+	@go test -count=1 ./internal/boundary
+
+race: ## the tests of every module, interop included, with the race detector
+	@$(EACH) go test -race -shuffle=on -timeout=$(TIMEOUT) ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (5s)
+	@$(EACH) "$(CURDIR)/scripts/fuzz.sh" $(FUZZTIME)
+
+bench: ## run every benchmark for BENCHTIME (1s)
+	@$(EACH) go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+
+tidy: ## check that go.mod and go.sum of every module are what "go mod tidy" would write
+	@scripts/each-module.sh --all go mod tidy -diff

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs every fuzz target of the module in the current folder, one after the other: fuzz.sh DURATION
+set -euo pipefail
+duration=$1
+
+list=$(go test -race -list='^Fuzz' ./...) || { echo "$list" >&2; exit 1; }
+
+# Before Go 1.27 the end of the fuzz time may be reported as a failure (golang.org/issue/75804): "context deadline
+# exceeded", and no failing input is written. Such a run is repeated once.
+fuzz() {
+	local log
+	log=$(mktemp)
+	go test -run='^$' -fuzz="^$2\$" -fuzztime="$duration" -timeout=0 "$1" 2>&1 | tee "$log" && { rm -f "$log"; return 0; }
+	if grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input written' "$log"; then
+		rm -f "$log"
+		echo "fuzz $1 $2 once more"
+		go test -run='^$' -fuzz="^$2\$" -fuzztime="$duration" -timeout=0 "$1"
+		return
+	fi
+	rm -f "$log"
+	return 1
+}
+
+failed=0
+names=()
+while read -r first package _; do
+	case $first in
+	Fuzz*) names+=("$first") ;;
+	ok)
+		for target in ${names[@]+"${names[@]}"}; do
+			echo "fuzz $package $target for $duration"
+			fuzz "$package" "$target" || failed=1
+		done
+		names=()
+		;;
+	esac
+done <<<"$list"
+exit $failed
