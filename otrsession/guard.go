@@ -112,15 +112,20 @@ func (k sessionKeys) wipe() {
 
 // receiveKeys computes the receiving half of the session keys.
 func receiveKeys(ours dhKey, theirs *big.Int) sessionKeys {
-	secret := new(constbn.Int).ExpB(new(constbn.Int).SetBigInt(theirs), ours.private,
-		new(constbn.Int).SetBigInt(prime)).GetBigInt().Bytes()
-	defer clear(secret)
 	receive := byte(0x01)
 	if ours.public.Cmp(theirs) > 0 { // we are the "high" end
 		receive = 0x02
 	}
+	return deriveKeys(ours, theirs, receive)
+}
+
+// deriveKeys computes the keys of one direction, 1 or 2.
+func deriveKeys(ours dhKey, theirs *big.Int, direction byte) sessionKeys {
+	secret := new(constbn.Int).ExpB(new(constbn.Int).SetBigInt(theirs), ours.private,
+		new(constbn.Int).SetBigInt(prime)).GetBigInt().Bytes()
+	defer clear(secret)
 	h := sha1.New()
-	h.Write([]byte{receive})
+	h.Write([]byte{direction})
 	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(secret))))
 	h.Write(secret)
 	key := h.Sum(nil)[:16]

@@ -10,9 +10,6 @@ import (
 	"runtime"
 )
 
-// maxKeyFile bounds a key's text; one account takes about 1,300 bytes.
-const maxKeyFile = 64 << 10
-
 // LoadKey reads a private key from a file that SaveKey or libotr wrote (see
 // Key.UnmarshalText). The file has to be a regular one; on Unix one that its
 // owner alone can read and write, otherwise the error is ErrKeyPermissions. A
