@@ -19,7 +19,7 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 // Conn returns c with all that is read from it and written to it recorded. Bytes given to a Write that fails are
-// recorded too: they may have left.
+// recorded too: they may have left. The result has the methods of net.Conn only, whatever c has besides.
 func Conn(c net.Conn, rec *Recorder) net.Conn {
 	local, remote := rec.o.Local, rec.o.Remote
 	if local == "" {

@@ -3,6 +3,7 @@ package foreign
 import (
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -105,6 +106,22 @@ func TestStopEndsTheWholeGroup(t *testing.T) {
 	default:
 		t.Fatal("Stop returned before the program had ended")
 	}
+}
+
+func TestNothingIsLeftBehindByAProgramThatEnds(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("process groups are stopped on Linux only")
+	}
+	p := Start(t, sh(`sleep 1000 >/dev/null 2>&1 & echo child $!`))
+	<-p.Done()
+	var child int
+	_, err := fmt.Sscanf(p.Output(), "child %d", &child)
+	require.NoError(t, err)
+	// It is dead, though perhaps not yet collected by whoever inherited it.
+	require.Eventually(t, func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	}, 10*time.Second, 10*time.Millisecond)
 }
 
 func TestRun(t *testing.T) {

@@ -16,7 +16,11 @@ func group(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// signal reaches every process of the group, also those that the program started and left behind.
+// signal reaches every process of the group, also those that the program started and left behind. Once the program
+// is done its number may belong to another process, so nothing is sent then.
 func (p *Process) signal(s syscall.Signal) {
+	if p.ended() {
+		return
+	}
 	_ = syscall.Kill(-p.cmd.Process.Pid, s) // ESRCH: the group is gone, as it should be
 }

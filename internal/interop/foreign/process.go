@@ -44,6 +44,7 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	go func() {
 		defer close(p.done)
 		_ = cmd.Wait() // the state is read from cmd.ProcessState
+		p.signal(kill) // what it may have left behind in its group
 	}()
 	t.Cleanup(p.Stop)
 	return p
@@ -57,8 +58,8 @@ func (p *Process) Stop() {
 		select {
 		case <-p.done:
 		case <-time.After(grace):
+			p.signal(kill)
 		}
-		p.signal(kill)
 	})
 	<-p.done
 }
@@ -71,11 +72,18 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 
 // ExitCode is the program's exit status, or -1 while it runs and when a signal ended it.
 func (p *Process) ExitCode() int {
+	if !p.ended() {
+		return -1
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *Process) ended() bool {
 	select {
 	case <-p.done:
-		return p.cmd.ProcessState.ExitCode()
+		return true
 	default:
-		return -1
+		return false
 	}
 }
 
@@ -89,12 +97,7 @@ func (p *Process) WaitFor(text string, timeout time.Duration) error {
 	defer deadline.Stop()
 	for {
 		// The order counts: a program that is done writes no more, so its output is looked at last.
-		ended := false
-		select {
-		case <-p.done:
-			ended = true
-		default:
-		}
+		ended := p.ended()
 		found, grown := p.output.contains(text)
 		switch {
 		case found:

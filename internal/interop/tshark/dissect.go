@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +37,8 @@ type Frame struct {
 
 // Dissect returns the SIP messages of a capture and then its MSRP frames, each in the order in which they were complete.
 // The test fails when tshark calls a part of one malformed or warns of it, when a payload on these ports is anything
-// else (but a SIP keep-alive of line ends, RFC 5626 §3.5.1), or when a frame is not understood to its end.
+// else (but a SIP keep-alive of line ends, RFC 5626 §3.5.1), when a frame is not understood to its end, or when nothing
+// at all was sent on the ports of a protocol.
 func Dissect(t testing.TB, pcap string, ports Ports) []Frame {
 	t.Helper()
 	frames, err := dissect(t, pcap, ports)
@@ -66,6 +69,9 @@ func dissectSIP(t testing.TB, pcap string, ports []int) ([]Frame, error) {
 			errs = append(errs, fmt.Errorf("packet %s is not SIP", p.number()))
 		}
 	}
+	if len(packets) == 0 {
+		errs = append(errs, fmt.Errorf("nothing was sent on the SIP ports %v", ports))
+	}
 	for _, f := range frames {
 		if f.Method == "" && f.Status == 0 {
 			errs = append(errs, fmt.Errorf("a SIP message from %s has no start line", f.Source))
@@ -81,6 +87,9 @@ func dissectMSRP(t testing.TB, pcap string, ports []int) ([]Frame, error) {
 	segments, err := tcpSegments(t, pcap, ports)
 	if err != nil {
 		return nil, err
+	}
+	if len(segments) == 0 {
+		return nil, fmt.Errorf("nothing was sent on the MSRP ports %v", ports)
 	}
 	sent, err := cut(segments)
 	if err != nil {
@@ -131,8 +140,8 @@ func parseSegment(c []string) (s segment, err error) {
 		return s, errors.New("unexpected columns")
 	}
 	number, err1 := strconv.Atoi(c[0])
-	src, err2 := parseEndpoint(c[2]+c[3], c[4])
-	dst, err3 := parseEndpoint(c[5]+c[6], c[7])
+	src, err2 := netip.ParseAddrPort(net.JoinHostPort(c[2]+c[3], c[4]))
+	dst, err3 := netip.ParseAddrPort(net.JoinHostPort(c[5]+c[6], c[7]))
 	seq, err4 := strconv.ParseUint(c[8], 10, 32)
 	payload, err5 := hex.DecodeString(strings.ReplaceAll(c[9], ":", ""))
 	s = segment{number: number, stream: c[1] + " " + src.String(), src: src, dst: dst, seq: uint32(seq), payload: payload}

@@ -2,7 +2,6 @@ package tshark
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 )
 
@@ -69,16 +68,4 @@ func tcpSegment(src, dst endpoint, seq uint32, payload []byte) []byte {
 	b = be.AppendUint16(b, window)
 	b = append(b, 0, 0, 0, 0) // no checksum: tshark does not look; no urgent pointer
 	return append(b, payload...)
-}
-
-func parseEndpoint(addr, port string) (endpoint, error) {
-	a, err := netip.ParseAddr(addr)
-	if err != nil {
-		return endpoint{}, err
-	}
-	var p uint16
-	if _, err := fmt.Sscan(port, &p); err != nil {
-		return endpoint{}, err
-	}
-	return netip.AddrPortFrom(a, p), nil
 }

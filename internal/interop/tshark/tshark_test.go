@@ -134,6 +134,8 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		{"end-line of another transaction", "msrp", strings.Replace(msrpSend("aaaa", "x"), "-------aaaa", "-------bbbb", 1), "ends inside a frame"},
 		{"bytes between frames", "msrp", msrpSend("aaaa", "x") + "\r\n" + msrpSend("bbbb", "x"), "not the beginning"},
 		{"request line without method", "msrp", strings.Replace(msrpSend("aaaa", "x"), " SEND", "", 1), "understood"},
+		{"nothing on the SIP port", "sip", "", "nothing was sent"},
+		{"nothing on the MSRP port", "msrp", "", "nothing was sent"},
 		{"SIP on the MSRP port", "msrp", invite(1, sdp), "not the beginning"},
 	}
 	rec := Capture(t)
