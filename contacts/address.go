@@ -42,6 +42,9 @@ func Normalize(address string) (string, error) {
 	if len(address) > MaxAddress {
 		return "", badAddress("longer than %d bytes", MaxAddress)
 	}
+	if strings.ContainsAny(address, "<>\" ") {
+		return "", badAddress("space, quotation mark or angle bracket: give the URI alone")
+	}
 	scheme, rest := cutScheme(address)
 	normal, err := "", error(nil)
 	if scheme == "tel" {
@@ -188,7 +191,7 @@ func cutHost(s string) (host, tail string, err error) {
 			return "", "", badAddress("character that cannot stand in a host (write international names as xn--)")
 		}
 	}
-	if strings.HasPrefix(host, ".") || strings.Contains(host, "..") {
+	if strings.Contains("."+host+".", "..") {
 		return "", "", badAddress("empty label in the host")
 	}
 	return strings.ToLower(host), s[end:], nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -23,13 +24,13 @@ type Contact struct {
 	// see [Normalize].
 	Address string `json:"address"`
 	// DisplayName is the name shown for the contact, UTF-8. It often comes from the peer, so it
-	// proves nothing and may hold any character. Default: empty.
+	// proves nothing and may hold any character but NUL. Default: empty.
 	DisplayName string `json:"displayName,omitempty"`
 	// Policy is the contact's own OTR policy. Default: Inherit.
 	Policy Policy `json:"policy"`
 	// Keys are the known keys, in the order in which they were first seen. Default: none.
 	Keys []Key `json:"keys,omitempty"`
-	// Note is the user's own text about the contact, UTF-8. Default: empty.
+	// Note is the user's own text about the contact, UTF-8 without NUL. Default: empty.
 	Note string `json:"note,omitempty"`
 	// Revision is the store's number for this version of the contact, for compare-and-swap.
 	// Default: 0, not stored yet.
@@ -120,8 +121,8 @@ func checkText(field, s string, limit int) error {
 	if len(s) > limit {
 		return &FieldError{field, fmt.Sprintf("longer than %d bytes", limit)}
 	}
-	if !utf8.ValidString(s) {
-		return &FieldError{field, "not UTF-8"}
+	if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+		return &FieldError{field, "not UTF-8, or NUL"}
 	}
 	return nil
 }

@@ -68,8 +68,11 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
+	switch {
+	case !info.Mode().IsRegular():
 		return nil, errors.New("it is not a regular file")
+	case info.Size() > MaxFileBytes:
+		return nil, fmt.Errorf("it is larger than %d bytes", MaxFileBytes)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -79,11 +82,7 @@ func readFile(path string) ([]byte, error) {
 	if err := private(f); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-	if err == nil && len(data) > MaxFileBytes {
-		err = fmt.Errorf("it is larger than %d bytes", MaxFileBytes)
-	}
-	return data, err
+	return io.ReadAll(io.LimitReader(f, MaxFileBytes)) // files are not written in place: it cannot grow
 }
 
 // write replaces the file. The caller holds the lock, so a temporary file that is there was left by
@@ -122,13 +121,15 @@ func (s *Store) keepBackup() error {
 		return err
 	}
 	err := os.Link(s.path, s.backup())
-	switch {
-	case err == nil || errors.Is(err, fs.ErrNotExist):
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	// A file system without links.
+	// A file system without links, so copy.
 	data, err := readFile(s.path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
 	}
 	return writeFile(s.backup(), data)

@@ -22,7 +22,7 @@ func tryLock(f *os.File) error {
 	}
 }
 
-// private refuses a file that others may write.
+// private refuses a file that others than its user and root may write.
 func private(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -30,6 +30,9 @@ func private(f *os.File) error {
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return errors.New("others may write it: chmod 600")
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int64(stat.Uid) != int64(os.Geteuid()) {
+		return errors.New("it belongs to another user")
 	}
 	return nil
 }

@@ -1,0 +1,166 @@
+package storetest_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/contacts/storetest"
+)
+
+// broken are stores that break the contract, each in one way that the suite must notice.
+var broken = map[string]func() contacts.Store{
+	"saves without comparing":   func() contacts.Store { return &lastWins{Memory: contacts.NewMemory()} },
+	"deletes without comparing": func() contacts.Store { return &deletesAny{contacts.NewMemory()} },
+	"uses revisions again":      func() contacts.Store { return &countsAnew{Memory: contacts.NewMemory(), base: map[string]uint64{}} },
+	"hands out its own memory": func() contacts.Store {
+		return &shares{Memory: contacts.NewMemory(), last: map[string]contacts.Contact{}}
+	},
+	"yields all in another order":  func() contacts.Store { return &backwards{contacts.NewMemory()} },
+	"does not look at the context": func() contacts.Store { return &deaf{contacts.NewMemory()} },
+	"forgets a field":              func() contacts.Store { return &forgetful{contacts.NewMemory()} },
+}
+
+func TestBrokenStoresFail(t *testing.T) {
+	if name := os.Getenv("STORETEST_BROKEN"); name != "" {
+		storetest.Run(t, func(*testing.T) contacts.Store { return broken[name]() })
+		return
+	}
+	for name := range broken {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestBrokenStoresFail$")
+			cmd.Env = append(os.Environ(), "STORETEST_BROKEN="+name)
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit, "the suite did not notice")
+			assert.Contains(t, string(out), "--- FAIL: TestBrokenStoresFail/")
+		})
+	}
+}
+
+func TestWorkingStorePasses(t *testing.T) {
+	storetest.Run(t, func(*testing.T) contacts.Store { return contacts.NewMemory() })
+}
+
+type lastWins struct {
+	*contacts.Memory
+	mu sync.Mutex
+}
+
+func (s *lastWins) Save(ctx context.Context, c contacts.Contact) (contacts.Contact, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, _ := s.Load(ctx, c.Address)
+	c.Revision = old.Revision
+	return s.Memory.Save(ctx, c)
+}
+
+type deletesAny struct{ *contacts.Memory }
+
+func (s *deletesAny) Delete(ctx context.Context, address string, _ uint64) error {
+	old, err := s.Load(ctx, address)
+	if err != nil {
+		return err
+	}
+	return s.Memory.Delete(ctx, address, old.Revision)
+}
+
+// countsAnew starts each contact's revisions at 1.
+type countsAnew struct {
+	*contacts.Memory
+	mu   sync.Mutex
+	base map[string]uint64
+}
+
+func (s *countsAnew) Save(ctx context.Context, c contacts.Contact) (contacts.Contact, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fresh := c.Revision == 0
+	if !fresh {
+		c.Revision += s.base[c.Address]
+	}
+	c, err := s.Memory.Save(ctx, c)
+	if fresh && err == nil {
+		s.base[c.Address] = c.Revision - 1
+	}
+	c.Revision -= s.base[c.Address]
+	return c, err
+}
+
+func (s *countsAnew) Delete(ctx context.Context, address string, revision uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Memory.Delete(ctx, address, revision+s.base[address])
+}
+
+type shares struct {
+	*contacts.Memory
+	mu   sync.Mutex
+	last map[string]contacts.Contact
+}
+
+func (s *shares) Load(ctx context.Context, address string) (contacts.Contact, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.Memory.Load(ctx, address)
+	if err != nil {
+		return c, err
+	}
+	if last, ok := s.last[c.Address]; ok && last.Revision == c.Revision {
+		return last, nil
+	}
+	s.last[c.Address] = c
+	return c, nil
+}
+
+type backwards struct{ *contacts.Memory }
+
+func (s *backwards) All(ctx context.Context) iter.Seq2[contacts.Contact, error] {
+	return func(yield func(contacts.Contact, error) bool) {
+		var all []contacts.Contact
+		for c, err := range s.Memory.All(ctx) {
+			if err != nil {
+				yield(c, err)
+				return
+			}
+			all = append([]contacts.Contact{c}, all...)
+		}
+		for _, c := range all {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+type deaf struct{ *contacts.Memory }
+
+func (s *deaf) Load(_ context.Context, address string) (contacts.Contact, error) {
+	return s.Memory.Load(context.Background(), address)
+}
+
+type forgetful struct{ *contacts.Memory }
+
+func (s *forgetful) Save(ctx context.Context, c contacts.Contact) (contacts.Contact, error) {
+	for i := range c.Keys {
+		if c.Keys[i].Trust == contacts.Revoked {
+			c = c.Clone()
+			c.Keys[i].Trust = contacts.Unverified
+		}
+	}
+	return s.Memory.Save(ctx, c)
+}
+
+func ExampleSample() {
+	c := storetest.Sample("alice@example.com")
+	fmt.Println(c.Address, c.Policy, len(c.Keys), c.Keys[1].Trust)
+	// Output: alice@example.com always 4 verified-smp
+}
