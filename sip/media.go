@@ -81,3 +81,11 @@ func AnswerSetup(offer, ours Setup) (Setup, error) {
 	}
 	return answer, nil
 }
+
+// opposite is the role of the other side, once it is agreed.
+func (s Setup) opposite() Setup {
+	if s == SetupActive {
+		return SetupPassive
+	}
+	return SetupActive
+}

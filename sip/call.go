@@ -1,0 +1,276 @@
+package sip
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// byeTimeout bounds a BYE that nobody waits for.
+const byeTimeout = 10 * time.Second
+
+// A Call is a dialog with a peer and the MSRP session that was agreed in it. All methods are safe for concurrent use.
+type Call struct {
+	agent       *Agent
+	address     string
+	name        string
+	credentials *credentials
+	done        chan struct{}
+
+	mu           sync.Mutex
+	dialog       dialog
+	origin       origin
+	sdp          []byte // our side as it was last sent
+	chat         int    // its media line
+	local        *Media
+	remote       *Media // nil until an answer came in the ACK
+	focus        bool
+	focusChanged chan struct{}
+	ack          *gosip.Request // ours, for a 2xx that comes again
+	ackHop       hop
+	pending      *confirmation
+	ending       bool // BYE was said, or is being said
+	over         bool // done is closed
+	err          error
+}
+
+func (a *Agent) newCall(d dialog, address, name string) *Call {
+	return &Call{
+		agent: a, dialog: d, address: address, name: name,
+		credentials:  a.newCredentials(),
+		origin:       newOrigin(),
+		done:         make(chan struct{}),
+		focusChanged: make(chan struct{}),
+	}
+}
+
+// register lets requests of the dialog find the call. late is for a call that must still be hung up while the
+// agent is closing.
+func (a *Agent) register(c *Call, late bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended || (a.draining && !late) {
+		return false
+	}
+	a.calls[c.dialog.id] = c
+	return true
+}
+
+func (a *Agent) forget(c *Call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.calls[c.dialog.id] == c { // the ID never changes
+		delete(a.calls, c.dialog.id)
+	}
+}
+
+// RemoteAddress is the peer's address of record: for a call that we placed the address that we called, for the
+// others what the caller claimed in From.
+func (c *Call) RemoteAddress() string { return c.address }
+
+// RemoteDisplayName is the display name that the caller claimed, without control characters; empty for a call that we
+// placed.
+func (c *Call) RemoteDisplayName() string { return c.name }
+
+// Remote is a copy of the peer's side of the MSRP session. Its Setup is the role that was agreed, SetupActive or
+// SetupPassive.
+func (c *Call) Remote() *Media {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remote.clone()
+}
+
+// Local is a copy of our side of the MSRP session. With Setup SetupActive we connect to the first URI of
+// Remote().Path, with SetupPassive the peer connects to ours.
+func (c *Call) Local() *Media {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.local.clone()
+}
+
+// Focus reports whether the peer is a conference focus: isfocus in the Contact that it sent last (RFC 4579 §5.2).
+func (c *Call) Focus() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.focus
+}
+
+// FocusChanged returns a channel that is closed when Focus changes the next time, by a re-INVITE of the peer's. Call it
+// before Focus, so that no change falls between the two.
+func (c *Call) FocusChanged() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.focusChanged
+}
+
+// setFocus is called with c.mu held.
+func (c *Call) setFocus(focus bool) {
+	if c.focus == focus {
+		return
+	}
+	c.focus = focus
+	close(c.focusChanged)
+	c.focusChanged = make(chan struct{})
+}
+
+// Done is closed when the call is over, whoever ended it.
+func (c *Call) Done() <-chan struct{} { return c.done }
+
+// Err says why the call is over: ErrClosed when we hung up, ErrEnded when the peer did, ErrTimeout when an ACK never
+// came. It is nil while the call is up.
+func (c *Call) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Bye hangs up and waits for the peer's answer (RFC 3261 §15.1.1). The call is over in any case when it returns. It returns
+// nil when the peer agrees or knows nothing of the call, and when the call was over before; otherwise a *StatusError, ErrTimeout,
+// or the error of ctx or of the transport.
+func (c *Call) Bye(ctx context.Context) error {
+	if !c.startEnding() {
+		select {
+		case <-c.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err := c.goodbye(ctx)
+	c.end(ErrClosed)
+	return err
+}
+
+// Close hangs up without waiting for the peer: the call is over at once, and the BYE goes out in the background. It is
+// idempotent and always returns nil.
+func (c *Call) Close() error {
+	c.hangUp(ErrClosed)
+	return nil
+}
+
+// startEnding reports whether it is the caller who has to say BYE.
+func (c *Call) startEnding() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return false
+	}
+	c.ending = true
+	return true
+}
+
+// hangUp ends the call and says BYE in the background.
+func (c *Call) hangUp(err error) {
+	first := c.startEnding()
+	c.finish(err)
+	if !first {
+		return // the one who says BYE also forgets the call
+	}
+	started := c.agent.task(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), byeTimeout)
+		defer cancel()
+		if err := c.goodbye(ctx); err != nil {
+			c.agent.log.Debug("BYE not answered", "error", err)
+		}
+		c.end(err)
+	})
+	if !started {
+		c.end(err)
+	}
+}
+
+// goodbye says BYE. The called side must not do so before the ACK came (RFC 3261 §15); an agent that closes does.
+func (c *Call) goodbye(ctx context.Context) error {
+	c.mu.Lock()
+	p := c.pending
+	c.mu.Unlock()
+	if p != nil {
+		select {
+		case <-p.done:
+		case <-c.agent.closing:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	res, err := c.exchange(ctx, gosip.BYE)
+	switch {
+	case err != nil:
+		return err
+	case res.IsSuccess(), res.StatusCode == gosip.StatusCallTransactionDoesNotExists,
+		res.StatusCode == gosip.StatusRequestTimeout:
+		return nil
+	}
+	return statusError(res)
+}
+
+// exchange sends a request of the dialog and returns the final response. It answers challenges.
+func (c *Call) exchange(ctx context.Context, method gosip.RequestMethod) (*gosip.Response, error) {
+	answered := make(round)
+	for n := 1; ; n++ {
+		c.mu.Lock()
+		c.dialog.localSeq++
+		req := c.dialog.request(method, c.dialog.localSeq)
+		next, network := c.dialog.nextHop(), c.dialog.network
+		c.mu.Unlock()
+		if err := c.credentials.sign(req); err != nil {
+			return nil, err
+		}
+		h, err := c.agent.resolve(ctx, next, network)
+		if err != nil {
+			return nil, err
+		}
+		res, err := c.agent.transact(ctx, req, h)
+		if err != nil || n == maxAttempts || !c.credentials.learn(res, answered) {
+			return res, err
+		}
+	}
+}
+
+func statusError(res *gosip.Response) error {
+	return &StatusError{Code: res.StatusCode, Reason: printable(res.Reason)}
+}
+
+// finish makes the call over, the first time that it is called.
+func (c *Call) finish(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
+	c.over = true
+	c.err = err
+	close(c.done)
+}
+
+// end makes the call over without a BYE of ours, and unknown to the agent.
+func (c *Call) end(err error) {
+	c.finish(err)
+	c.mu.Lock()
+	c.ending = true
+	c.settle(c.pending)
+	c.mu.Unlock()
+	c.agent.forget(c)
+}
+
+func (c *Call) isOver() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// inOrder reports whether a request of the peer's is newer than all before it (RFC 3261 §12.2.2).
+func (c *Call) inOrder(req *gosip.Request) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seq := int64(req.CSeq().SeqNo)
+	if seq <= c.dialog.remoteSeq {
+		return false
+	}
+	c.dialog.remoteSeq = seq
+	return true
+}

@@ -1,0 +1,435 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// ringTime is how long an invitation waits for Answer or Reject at most, or the time in its Expires header field if that is
+// shorter.
+const ringTime = 3 * time.Minute
+
+type invitationID struct{ callID, remote string }
+
+// An Invitation is a call that a peer places to us and that waits for Answer or Reject, for three minutes at most.
+// All methods are safe for concurrent use.
+type Invitation struct {
+	agent   *Agent
+	id      invitationID
+	request *gosip.Request
+	tx      *gosip.ServerTx
+	address string
+	name    string
+	focus   bool
+
+	description *description // nil without an offer
+	chat        int          // the media line of offer
+	offer       *Media
+
+	canceled chan struct{}
+	once     sync.Once
+	done     chan struct{}
+
+	mu       sync.Mutex
+	answered bool // Answer or Reject has the word
+	err      error
+}
+
+// invited takes an INVITE outside of a dialog.
+func (a *Agent) invited(req *gosip.Request, tx *gosip.ServerTx) {
+	i, refusal := a.newInvitation(req, tx)
+	if refusal == nil {
+		refusal = a.enqueue(i)
+	}
+	if refusal != nil {
+		a.respond(req, tx, refusal.code, refusal.reason, refusal.headers...)
+		return
+	}
+	// A CANCEL that was faster has been answered by sipgo already.
+	if !tx.OnCancel(func(*gosip.Request) { close(i.canceled) }) {
+		i.finish(ErrCanceled)
+		return
+	}
+	if !a.task(i.watch) {
+		i.finish(ErrClosed)
+	}
+}
+
+// A refusal is the response that an INVITE gets without the application.
+type refusal struct {
+	code    int
+	reason  string
+	headers []gosip.Header
+}
+
+func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitation, *refusal) {
+	i := &Invitation{
+		agent: a, request: req, tx: tx,
+		id:       invitationID{callID(req), fromTag(req)},
+		address:  addressOfRecord(req.From().Address),
+		name:     printable(unquote(req.From().DisplayName)),
+		canceled: make(chan struct{}),
+		done:     make(chan struct{}),
+		chat:     -1,
+	}
+	var ok bool
+	if _, i.focus, ok = contact(req); !ok {
+		return nil, &refusal{code: gosip.StatusBadRequest, reason: "Contact Required"}
+	}
+	if len(req.Body()) == 0 {
+		return i, nil
+	}
+	var r *refusal
+	if i.description, r = readOffer(req); r != nil {
+		return nil, r
+	}
+	var err error
+	if i.chat, i.offer, err = i.description.offered(a.opts.AcceptTLS); err != nil {
+		a.log.Debug("offer refused", "error", err)
+		return nil, &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
+	}
+	return i, nil
+}
+
+func readOffer(req *gosip.Request) (*description, *refusal) {
+	if !isSDP(req) {
+		return nil, &refusal{gosip.StatusUnsupportedMediaType, "Unsupported Media Type",
+			[]gosip.Header{header("Accept", typeSDP)}}
+	}
+	d, err := parseSDP(req.Body())
+	if err != nil {
+		return nil, &refusal{code: gosip.StatusBadRequest, reason: "Malformed SDP"}
+	}
+	return d, nil
+}
+
+// isSDP looks at Content-Type and Content-Encoding.
+func isSDP(m message) bool {
+	t := m.ContentType()
+	if t == nil || len(m.GetHeaders("Content-Encoding")) > 0 || len(m.GetHeaders("e")) > 0 {
+		return false
+	}
+	name, _, _ := strings.Cut(t.Value(), ";")
+	return strings.EqualFold(strings.TrimSpace(name), typeSDP)
+}
+
+// enqueue registers the invitation and puts it before Accept, within the limits.
+func (a *Agent) enqueue(i *Invitation) *refusal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.draining:
+		return &refusal{code: gosip.StatusServiceUnavailable, reason: "Shutting Down"}
+	case a.knows(i.id): // the same INVITE on another way (RFC 3261 §8.2.2.2)
+		return &refusal{code: gosip.StatusLoopDetected, reason: "Merged Request"}
+	case len(a.calls)+len(a.invitations) >= a.opts.MaxCalls:
+		return &refusal{code: gosip.StatusBusyHere, reason: "Busy Here"}
+	case len(a.queue) >= a.opts.MaxInvitations:
+		return &refusal{gosip.StatusTemporarilyUnavailable, "Temporarily Unavailable",
+			[]gosip.Header{header("Retry-After", retryAfter)}}
+	}
+	a.invitations[i.id] = i
+	a.queue = append(a.queue, i)
+	a.wake()
+	return nil
+}
+
+// knows is called with a.mu held.
+func (a *Agent) knows(id invitationID) bool {
+	if _, ok := a.invitations[id]; ok {
+		return true
+	}
+	for call := range a.calls {
+		if call.callID == id.callID && call.remote == id.remote {
+			return true
+		}
+	}
+	return false
+}
+
+// wake lets one Accept look at the queue.
+func (a *Agent) wake() {
+	select {
+	case a.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// Accept returns the next invitation. It may have been canceled by the time that Answer is called. The error is
+// ErrClosed after Close or Shutdown, or that of ctx.
+func (a *Agent) Accept(ctx context.Context) (*Invitation, error) {
+	for {
+		select {
+		case <-a.closing:
+			return nil, ErrClosed
+		default:
+		}
+		if i := a.dequeue(); i != nil {
+			return i, nil
+		}
+		select {
+		case <-a.arrived:
+		case <-a.closing:
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (a *Agent) dequeue() *Invitation {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) == 0 {
+		return nil
+	}
+	i := a.queue[0]
+	a.queue = slices.Delete(a.queue, 0, 1)
+	if len(a.queue) > 0 {
+		a.wake() // for another Accept
+	}
+	return i
+}
+
+// watch ends an invitation that nobody answers. Once Answer or Reject has the word, that ends it.
+func (i *Invitation) watch() {
+	patience := time.NewTimer(i.patience())
+	defer patience.Stop()
+	select {
+	case <-i.done:
+	case <-i.canceled:
+		i.giveUp(0, "", ErrCanceled)
+	case <-i.tx.Done():
+		i.giveUp(0, "", fmt.Errorf("%w: its connection is gone", ErrCanceled))
+	case <-patience.C:
+		i.giveUp(gosip.StatusTemporarilyUnavailable, "No Answer", ErrTimeout)
+	case <-i.agent.closing:
+		i.giveUp(gosip.StatusTemporarilyUnavailable, "Shutting Down", ErrClosed)
+	}
+}
+
+func (i *Invitation) patience() time.Duration {
+	if hs := i.request.GetHeaders("Expires"); len(hs) > 0 {
+		if s, err := strconv.ParseUint(strings.TrimSpace(hs[0].Value()), 10, 32); err == nil {
+			return min(ringTime, time.Duration(s)*time.Second)
+		}
+	}
+	return ringTime
+}
+
+// giveUp ends the invitation, with a response where one is due.
+func (i *Invitation) giveUp(code int, reason string, err error) {
+	if i.claim() != nil {
+		return
+	}
+	if code != 0 {
+		i.agent.respond(i.request, i.tx, code, reason)
+	}
+	i.finish(err)
+}
+
+// finish ends the invitation, the first time that it is called.
+func (i *Invitation) finish(err error) {
+	i.once.Do(func() {
+		i.mu.Lock()
+		i.answered = true
+		i.err = err
+		i.mu.Unlock()
+		a := i.agent
+		a.mu.Lock()
+		delete(a.invitations, i.id)
+		a.queue = slices.DeleteFunc(a.queue, func(q *Invitation) bool { return q == i })
+		a.mu.Unlock()
+		close(i.done)
+	})
+}
+
+// claim lets only one of Answer, Reject and the watcher end the invitation.
+func (i *Invitation) claim() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.err != nil:
+		return i.err
+	case i.answered:
+		return ErrAnswered
+	}
+	i.answered = true
+	return nil
+}
+
+// RemoteAddress is the caller's address of record as its From header field gives it, for example "sip:bob@example.com". It is a
+// claim of the caller's unless a trusted proxy checks it.
+func (i *Invitation) RemoteAddress() string { return i.address }
+
+// RemoteDisplayName is the caller's display name, its own claim too, without control characters. It may be empty.
+func (i *Invitation) RemoteDisplayName() string { return i.name }
+
+// Offer is a copy of the caller's side of the MSRP session; nil when the INVITE had no offer, and Answer makes it then
+// (RFC 3261 §13.2.1).
+func (i *Invitation) Offer() *Media { return i.offer.clone() }
+
+// Focus reports whether the caller is a conference focus: isfocus in its Contact (RFC 4579 §5.2).
+func (i *Invitation) Focus() bool { return i.focus }
+
+// Done is closed when the invitation is over: answered, rejected, canceled or timed out.
+func (i *Invitation) Done() <-chan struct{} { return i.done }
+
+// Err says how an invitation ended without a call: nil while it waits and after a successful Answer or Reject, ErrCanceled,
+// ErrTimeout, ErrClosed, or the error of Answer.
+func (i *Invitation) Err() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.err
+}
+
+// Ring sends 180 Ringing, with our Contact (RFC 3261 §13.3.1.1). It may be called again.
+func (i *Invitation) Ring(ctx context.Context) error {
+	if err := i.open(ctx); err != nil {
+		return err
+	}
+	c, err := i.agent.contact(sourceOf(i.request))
+	if err != nil {
+		return err
+	}
+	return i.send(i.agent.response(i.request, gosip.StatusRinging, "Ringing", c))
+}
+
+// open reports why the invitation cannot be answered any more.
+func (i *Invitation) open(ctx context.Context) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.err != nil:
+		return i.err
+	case i.answered:
+		return ErrAnswered
+	}
+	return ctx.Err()
+}
+
+func (i *Invitation) send(res *gosip.Response) error {
+	err := i.tx.Respond(res)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, gosip.ErrTransactionCanceled):
+		return ErrCanceled
+	}
+	return fmt.Errorf("sip: respond: %w", err)
+}
+
+// Reject refuses the call with a status code from 300 to 699 and a reason phrase; an empty reason is fine. 486 says busy,
+// 603 that the user declined. The error is ErrCanceled, ErrAnswered, or that of the transport.
+func (i *Invitation) Reject(ctx context.Context, code int, reason string) error {
+	if code < 300 || code > 699 {
+		return fmt.Errorf("sip: reject: %d is no status code from 300 to 699", code)
+	}
+	if !isText(reason) || len(reason) > maxText {
+		return errors.New("sip: reject: the reason is too long or holds a control character")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := i.claim(); err != nil {
+		return err
+	}
+	err := i.send(i.agent.response(i.request, code, reason))
+	i.finish(err)
+	return err
+}
+
+// Answer takes the call: it sends 200 OK with our side of the MSRP session and waits for the ACK, which also carries the
+// caller's side when the INVITE had no offer. The program should listen on the path before it calls Answer if it may be the
+// passive side.
+//
+// An error that wraps ErrMedia is about our side, and Answer or Reject may be called again. With any other error the
+// invitation is over, and where the 200 was out already the call is hung up, also when ctx ends.
+func (i *Invitation) Answer(ctx context.Context, answer *Media) (*Call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, res, err := i.prepare(answer)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.claim(); err != nil {
+		return nil, err
+	}
+	if err = i.take(ctx, c, res); err != nil {
+		i.finish(err)
+		return nil, err
+	}
+	i.finish(nil)
+	return c, nil
+}
+
+// prepare makes the call and the 200 that opens it.
+func (i *Invitation) prepare(ours *Media) (*Call, *gosip.Response, error) {
+	c := i.agent.newCall(i.agent.serverDialog(i.request), i.address, i.name)
+	c.focus = i.focus
+	var err error
+	if i.offer == nil {
+		if c.local, err = offerOf(ours); err == nil {
+			c.sdp = appendOffer(nil, c.origin, c.local)
+		}
+	} else if c.local, err = answerTo(i.offer, ours); err == nil {
+		c.chat = i.chat
+		c.remote = i.offer.clone()
+		c.remote.Setup = c.local.Setup.opposite()
+		c.sdp = appendAnswer(nil, c.origin, i.description, i.chat, c.local)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	res, err := c.accepted(i.request)
+	return c, res, err
+}
+
+// take sends the 200 and waits for the ACK.
+func (i *Invitation) take(ctx context.Context, c *Call, res *gosip.Response) error {
+	a := i.agent
+	if !a.register(c, false) {
+		a.respond(i.request, i.tx, gosip.StatusTemporarilyUnavailable, "Shutting Down")
+		return ErrClosed
+	}
+	confirmed := c.expectACK(i.request)
+	err := i.notCanceled()
+	if err == nil {
+		err = i.send(res)
+	}
+	if err == nil && !a.task(func() { c.confirm(i.tx, res, confirmed) }) {
+		err = ErrClosed
+	}
+	if err != nil {
+		c.end(err)
+		return err
+	}
+	select {
+	case <-confirmed.done:
+		return c.Err()
+	case <-c.done:
+		return c.Err()
+	case <-ctx.Done():
+		c.hangUp(ctx.Err())
+		return ctx.Err()
+	}
+}
+
+// notCanceled keeps a 200 from going out after sipgo's 487.
+func (i *Invitation) notCanceled() error {
+	select {
+	case <-i.canceled:
+		return ErrCanceled
+	default:
+		return nil
+	}
+}

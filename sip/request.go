@@ -1,0 +1,279 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+const (
+	defaultPort = 5060
+	branchMagic = gosip.RFC3261BranchMagicCookie
+	udpPoll     = time.Millisecond
+	maxRoutes   = 32 // Record-Route header fields of a message
+)
+
+// A hop is where a request is sent to, and how.
+type hop struct {
+	network string // "tcp" or "udp"
+	addr    netip.AddrPort
+}
+
+// resolve finds the hop for a URI. prefer is the network for a URI that names none.
+func (a *Agent) resolve(ctx context.Context, u gosip.Uri, prefer string) (hop, error) {
+	h := hop{network: strings.ToLower(param(u.UriParams, "transport"))}
+	if h.network == "" {
+		h.network = prefer
+	}
+	switch {
+	case u.Scheme != "sip":
+		return h, fmt.Errorf("sip: resolve: %w", errURIScheme)
+	case h.network != "tcp" && h.network != "udp":
+		return h, fmt.Errorf("sip: transport %q is not supported", printable(h.network))
+	case u.Port < 0 || u.Port > 65535:
+		return h, fmt.Errorf("sip: resolve: %w", errURI)
+	}
+	if _, ok := a.listensOn(h.network); !ok {
+		return h, fmt.Errorf("%w: %s", ErrNotListening, h.network)
+	}
+	port := u.Port
+	if port == 0 {
+		port = defaultPort
+	}
+	ip, err := lookup(ctx, strings.Trim(u.Host, "[]"))
+	if err != nil {
+		return h, fmt.Errorf("sip: resolve: %w", err)
+	}
+	h.addr = netip.AddrPortFrom(ip, uint16(port))
+	return h, nil
+}
+
+// lookup returns an address of host, an IPv4 address where there is one.
+func lookup(ctx context.Context, host string) (netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap(), nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, ip := range ips {
+		if ip.Unmap().Is4() {
+			return ip.Unmap(), nil
+		}
+	}
+	return ips[0], nil // LookupNetIP returns at least one address or an error
+}
+
+func (a *Agent) listensOn(network string) (netip.AddrPort, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ap, ok := a.listening[network]
+	return ap, ok
+}
+
+// defaultNetwork is for a URI without a transport parameter: UDP (RFC 3263 §4.1) if we have it.
+func (a *Agent) defaultNetwork() string {
+	if _, ok := a.listensOn("udp"); ok {
+		return "udp"
+	}
+	return "tcp"
+}
+
+// face is our own address as the peer at h can reach it. Where we listen on the wildcard address it is the one that the
+// system would send from.
+func (a *Agent) face(h hop) (netip.AddrPort, error) {
+	ap, ok := a.listensOn(h.network)
+	if !ok {
+		return ap, fmt.Errorf("%w: %s", ErrNotListening, h.network)
+	}
+	if !ap.Addr().IsUnspecified() {
+		return ap, nil
+	}
+	c, err := net.Dial("udp", h.addr.String()) // sends nothing
+	if err != nil {
+		return ap, fmt.Errorf("sip: no route to the peer: %w", err)
+	}
+	defer c.Close()
+	from, err := netip.ParseAddrPort(c.LocalAddr().String())
+	return netip.AddrPortFrom(from.Addr().Unmap(), ap.Port()), err
+}
+
+// contact makes our Contact header field for the peer at h.
+func (a *Agent) contact(h hop) (gosip.Header, error) {
+	face, err := a.face(h)
+	if err != nil {
+		return nil, err
+	}
+	c := &gosip.ContactHeader{Address: gosip.Uri{
+		Scheme: "sip", User: a.self.User, Host: face.Addr().String(), Port: int(face.Port()),
+		UriParams: gosip.HeaderParams{{K: "transport", V: h.network}},
+	}}
+	if a.opts.Focus {
+		c.Params = gosip.HeaderParams{{K: "isfocus"}}
+	}
+	return c, nil
+}
+
+// prepare makes a request ready to be sent to h: Via, Contact for those that need one, and an open connection. A request
+// that is too large for a datagram goes by TCP (RFC 3261 §18.1.1).
+func (a *Agent) prepare(ctx context.Context, req *gosip.Request, h hop) (hop, error) {
+	if req.ContentLength() == nil {
+		req.SetBody(nil)
+	}
+	req.AppendHeader(gosip.NewHeader("User-Agent", a.opts.UserAgent))
+	if req.IsInvite() {
+		c, err := a.contact(h)
+		if err != nil {
+			return h, err
+		}
+		req.AppendHeader(c)
+	}
+	if err := a.addVia(req, h); err != nil {
+		return h, err
+	}
+	if h.network == "udp" && len(req.String()) > gosip.UDPMTUSize-200 {
+		return a.prepareTCP(ctx, req, h)
+	}
+	return h, a.connect(ctx, req, h)
+}
+
+func (a *Agent) prepareTCP(ctx context.Context, req *gosip.Request, h hop) (hop, error) {
+	h.network = "tcp"
+	if _, ok := a.listensOn("tcp"); !ok {
+		return h, fmt.Errorf("%w: tcp, and the request is too large for udp", ErrNotListening)
+	}
+	req.RemoveHeader("Via")
+	if err := a.addVia(req, h); err != nil {
+		return h, err
+	}
+	if req.RemoveHeader("Contact") {
+		c, err := a.contact(h)
+		if err != nil {
+			return h, err
+		}
+		req.AppendHeader(c)
+	}
+	return h, a.connect(ctx, req, h)
+}
+
+func (a *Agent) addVia(req *gosip.Request, h hop) error {
+	face, err := a.face(h)
+	if err != nil {
+		return err
+	}
+	req.PrependHeader(&gosip.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(h.network),
+		Host: face.Addr().String(), Port: int(face.Port()),
+		Params: gosip.HeaderParams{{K: "branch", V: branchMagic + newID()}, {K: "rport"}},
+	})
+	return nil
+}
+
+// connect sets where sipgo sends req, and makes sure that it finds a connection of ours there.
+func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) error {
+	req.SetTransport(strings.ToUpper(h.network))
+	req.SetDestination(h.addr.String())
+	if h.network == "tcp" {
+		if _, err := a.streams.dial(ctx, h.addr.String()); err != nil {
+			return fmt.Errorf("sip: connect: %w", err)
+		}
+		return nil
+	}
+	local, _ := a.listensOn("udp")
+	req.Laddr = gosip.Addr{IP: local.Addr().AsSlice(), Port: int(local.Port())}
+	return a.waitUDP(ctx, local.String())
+}
+
+// waitUDP waits until sipgo has registered our socket; before that it would try to open one of its own.
+func (a *Agent) waitUDP(ctx context.Context, local string) error {
+	for {
+		if c, err := a.transport.GetConnection("udp", local); err == nil {
+			_, _ = c.TryClose() // gives back the reference, does not close a listening socket
+			return nil
+		}
+		select {
+		case <-time.After(udpPoll):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// write sends a request that has no transaction, an ACK to a 2xx, and returns where it went.
+func (a *Agent) write(req *gosip.Request, d *dialog) (hop, error) {
+	ctx, cancel := context.WithTimeout(a.life, 64*gosip.T1)
+	defer cancel()
+	h, err := a.resolve(ctx, d.nextHop(), d.network)
+	if err != nil {
+		return h, err
+	}
+	if h, err = a.prepare(ctx, req, h); err != nil {
+		return h, err
+	}
+	return h, a.transport.WriteMsg(req)
+}
+
+// transact sends a request that is no INVITE and waits for the final response.
+func (a *Agent) transact(ctx context.Context, req *gosip.Request, h hop) (*gosip.Response, error) {
+	ctx, cancel := a.bound(ctx)
+	defer cancel()
+	if _, err := a.prepare(ctx, req, h); err != nil {
+		return nil, err
+	}
+	return a.await(ctx, req)
+}
+
+// await is transact for a request that is ready to be sent.
+func (a *Agent) await(ctx context.Context, req *gosip.Request) (*gosip.Response, error) {
+	tx, err := a.transactions.Request(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("sip: send: %w", err)
+	}
+	defer tx.Terminate()
+	for {
+		select {
+		case res := <-tx.Responses():
+			if !res.IsProvisional() {
+				return res, nil
+			}
+		case <-tx.Done():
+			return nil, transactionError(tx)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// transactionError says why sipgo gave up on a transaction.
+func transactionError(tx *gosip.ClientTx) error {
+	err := tx.Err()
+	if errors.Is(err, gosip.ErrTransactionTimeout) {
+		return ErrTimeout
+	}
+	return fmt.Errorf("sip: send: %w", err)
+}
+
+// isClean reports whether no header field holds a control character and there are not too many routes. sipgo splits
+// lines at CRLF only, and what we take over into our own requests must not smuggle a line to the next one.
+func isClean(m message) bool {
+	for _, h := range m.Headers() {
+		if strings.ContainsFunc(h.Value(), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return false
+		}
+	}
+	return len(m.GetHeaders("Record-Route")) <= maxRoutes
+}
+
+// message is what requests and responses have in common beyond gosip.Message.
+type message interface {
+	gosip.Message
+	Headers() []gosip.Header
+	ContentType() *gosip.ContentTypeHeader
+}

@@ -1,0 +1,201 @@
+package sip
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// maxServing bounds the server transactions, which sipgo keeps for 32 seconds on UDP. A further request is refused and
+// forgotten at once.
+const maxServing = 4096
+
+const (
+	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+	typeSDP    = "application/sdp"
+	retryAfter = "2" // seconds
+)
+
+// known holds the methods that we know of and do not allow: 405 for these, 501 for others (RFC 3261 §8.2.1).
+var known = map[gosip.RequestMethod]bool{
+	gosip.REGISTER: true, gosip.SUBSCRIBE: true, gosip.NOTIFY: true, gosip.REFER: true,
+	gosip.MESSAGE: true, gosip.PRACK: true, gosip.UPDATE: true, gosip.PUBLISH: true,
+}
+
+// serve takes each request that starts a server transaction, in a goroutine of sipgo's.
+func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
+	if !a.enter() {
+		tx.Terminate()
+		return
+	}
+	defer a.leave()
+	defer a.recoverRequest(req, tx)
+	switch {
+	case !isClean(req) || req.From() == nil || req.To() == nil || req.CallID() == nil:
+		tx.Terminate() // an answer would repeat the control characters, or could not be matched
+	case req.IsAck():
+		a.acknowledged(req)
+		tx.Terminate()
+	case !a.admit(tx):
+		a.respond(req, tx, gosip.StatusServiceUnavailable, "Service Unavailable", header("Retry-After", retryAfter))
+		tx.Terminate()
+	default:
+		a.dispatch(req, tx)
+	}
+}
+
+// admit counts server transactions and reports false when there are too many.
+func (a *Agent) admit(tx *gosip.ServerTx) bool {
+	n := a.serving.Add(1)
+	if !tx.OnTerminate(func(string, error) { a.serving.Add(-1) }) {
+		a.serving.Add(-1)
+	}
+	return n <= maxServing
+}
+
+func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
+	require := req.GetHeaders("Require")
+	switch {
+	case req.SipVersion != "SIP/2.0":
+		a.respond(req, tx, gosip.StatusVersionNotSupported, "Version Not Supported")
+	case fromTag(req) == "" || req.CSeq() == nil || req.CSeq().MethodName != req.Method:
+		a.respond(req, tx, gosip.StatusBadRequest, "Bad Request")
+	case req.IsCancel(): // one that matches an INVITE is answered by sipgo
+		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	case len(require) > 0: // we support no extension that could be required (RFC 3261 §8.2.2.3)
+		a.respond(req, tx, gosip.StatusBadExtension, "Bad Extension", header("Unsupported", require[0].Value()))
+	case !a.startsDialog(req):
+		a.serveDialog(req, tx)
+	case req.IsInvite():
+		a.invited(req, tx)
+	case req.Method == gosip.OPTIONS:
+		a.options(req, tx)
+	case req.Method == gosip.BYE || req.Method == gosip.INFO:
+		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	default:
+		a.refuseMethod(req, tx)
+	}
+}
+
+func (a *Agent) refuseMethod(req *gosip.Request, tx *gosip.ServerTx) {
+	if known[req.Method] {
+		a.respond(req, tx, gosip.StatusMethodNotAllowed, "Method Not Allowed", header("Allow", allowed))
+		return
+	}
+	a.respond(req, tx, gosip.StatusNotImplemented, "Not Implemented", header("Allow", allowed))
+}
+
+// options tells what we can do (RFC 3261 §11.2).
+func (a *Agent) options(req *gosip.Request, tx *gosip.ServerTx) {
+	hs := []gosip.Header{header("Allow", allowed), header("Accept", typeSDP)}
+	if c, err := a.contact(sourceOf(req)); err == nil {
+		hs = append(hs, c)
+	}
+	a.respond(req, tx, gosip.StatusOK, "OK", hs...)
+}
+
+// serveDialog takes a request within a dialog (RFC 3261 §12.2.2).
+func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx) {
+	a.mu.Lock()
+	c := a.calls[dialogID{callID(req), toTag(req), fromTag(req)}]
+	o := a.outgoing[outgoingID{callID(req), toTag(req)}]
+	a.mu.Unlock()
+	switch {
+	case c == nil && o != nil && !o.isOver() && req.IsInvite(): // ours is in progress (RFC 3261 §14.2)
+		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
+	case c == nil && o != nil && !o.isOver():
+		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error", header("Retry-After", retryAfter))
+	case c == nil, c.isOver() && req.Method != gosip.BYE:
+		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	case !c.inOrder(req):
+		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error")
+	case req.IsInvite():
+		c.reinvited(req, tx)
+	case req.Method == gosip.BYE:
+		a.respond(req, tx, gosip.StatusOK, "OK")
+		c.end(ErrEnded)
+	case req.Method == gosip.INFO:
+		a.info(req, tx)
+	case req.Method == gosip.OPTIONS:
+		a.options(req, tx)
+	default:
+		a.refuseMethod(req, tx)
+	}
+}
+
+// info answers INFO. We want no Info Package (RFC 6086 §4.2.2), and no body of the older kind.
+func (a *Agent) info(req *gosip.Request, tx *gosip.ServerTx) {
+	switch {
+	case len(req.GetHeaders("Info-Package")) > 0:
+		a.respond(req, tx, 469, "Bad Info Package", header("Recv-Info", ""))
+	case len(req.Body()) > 0:
+		a.respond(req, tx, gosip.StatusUnsupportedMediaType, "Unsupported Media Type", header("Accept", ""))
+	default:
+		a.respond(req, tx, gosip.StatusOK, "OK")
+	}
+}
+
+// acknowledged takes an ACK to a 2xx, which has a transaction of its own.
+func (a *Agent) acknowledged(req *gosip.Request) {
+	a.mu.Lock()
+	c := a.calls[dialogID{callID(req), toTag(req), fromTag(req)}]
+	a.mu.Unlock()
+	if c != nil {
+		c.acknowledge(req)
+	}
+}
+
+// respond sends a response. An error means that the peer is gone, which its transaction will tell as well.
+func (a *Agent) respond(req *gosip.Request, tx *gosip.ServerTx, code int, reason string, hs ...gosip.Header) {
+	if err := tx.Respond(a.response(req, code, reason, hs...)); err != nil {
+		a.log.Debug("response not sent", "method", req.Method.String(), "code", code)
+	}
+}
+
+func (a *Agent) response(req *gosip.Request, code int, reason string, hs ...gosip.Header) *gosip.Response {
+	res := gosip.NewResponseFromRequest(req, code, reason, nil)
+	for _, h := range hs {
+		res.AppendHeader(h)
+	}
+	res.AppendHeader(gosip.NewHeader("Server", a.opts.UserAgent))
+	return res
+}
+
+func header(name, value string) gosip.Header { return gosip.NewHeader(name, value) }
+
+// sourceOf is where a request came from.
+func sourceOf(req *gosip.Request) hop {
+	addr, _ := netip.ParseAddrPort(req.Source()) // set by the transport
+	return hop{network: strings.ToLower(req.Transport()), addr: addr}
+}
+
+// recoverRequest keeps a bug of ours, met by a request, from ending the process.
+func (a *Agent) recoverRequest(req *gosip.Request, tx *gosip.ServerTx) {
+	if r := recover(); r != nil {
+		a.logPanic("request", r)
+		_ = tx.Respond(a.response(req, gosip.StatusInternalServerError, "Server Internal Error")) // nothing better to do
+		tx.Terminate()
+	}
+}
+
+func (a *Agent) recover(where string) {
+	if r := recover(); r != nil {
+		a.logPanic(where, r)
+	}
+}
+
+// logPanic logs the stack, not the value, which may hold what a peer wrote.
+func (a *Agent) logPanic(where string, value any) {
+	kind := "other"
+	if err, ok := value.(error); ok {
+		var runtimeError interface{ RuntimeError() }
+		if errors.As(err, &runtimeError) {
+			kind = "runtime error"
+		}
+	}
+	a.log.Error("panic", "where", where, "kind", kind, slog.String("stack", string(debug.Stack())))
+}
