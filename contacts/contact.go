@@ -24,7 +24,8 @@ type Contact struct {
 	// see [Normalize].
 	Address string `json:"address"`
 	// DisplayName is the name shown for the contact, UTF-8. It often comes from the peer, so it
-	// proves nothing and may hold any character but NUL. Default: empty.
+	// proves nothing and may hold any character but NUL; cut it to MaxDisplayName before, since Save
+	// refuses a longer one. Default: empty.
 	DisplayName string `json:"displayName,omitempty"`
 	// Policy is the contact's own OTR policy. Default: Inherit.
 	Policy Policy `json:"policy"`

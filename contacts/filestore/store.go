@@ -53,7 +53,8 @@ func (s *Store) Load(ctx context.Context, address string) (contacts.Contact, err
 	return c, nil
 }
 
-// Save implements [contacts.Store]. When it returns without an error the contact is on the disk.
+// Save implements [contacts.Store]. When it returns without an error the contact is on
+// the disk. After an error of the disk it may be there or not: load it again.
 func (s *Store) Save(ctx context.Context, c contacts.Contact) (contacts.Contact, error) {
 	c, err := c.Normalized()
 	if err != nil {

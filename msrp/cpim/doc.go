@@ -1,5 +1,5 @@
 // Package cpim reads and writes message/cpim, the envelope of instant messages that MSRP carries
-// (RFC 3862, RFC 4975 §7.1): who wrote to whom and when, in headers of its own, around one MIME
+// (RFC 3862, RFC 4975): who wrote to whom and when, in headers of its own, around one MIME
 // body. [Append] writes a [Message], [Parse] reads one.
 //
 // Writing keeps to the RFC: CRLF, UTF-8, quoted display names, escapes. Reading also takes what
@@ -25,7 +25,8 @@
 // conference that is trusted to check them, tells who sent it. Texts are unescaped, so a display
 // name, subject or header value may hold line ends and other control characters, but never NUL:
 // quote them before they reach a log or a terminal. What could be read in two ways is refused: a
-// second From, DateTime or Content-Type, a prefix declared twice, a default namespace other than the
-// RFC's own. Append escapes control characters in texts, and refuses them where there is no escape.
+// second URI in an address, a second From, DateTime or Content-Type, a prefix declared twice, a
+// default namespace other than the RFC's own. Append escapes control characters in texts, and
+// refuses them where there is no escape.
 // Errors hold no values.
 package cpim

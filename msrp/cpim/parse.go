@@ -130,16 +130,16 @@ func (p *parser) header(line string) error {
 	return nil
 }
 
-// address reads a URI in angle brackets, perhaps behind a name (RFC 3862 §4.1). Names without
-// quotes may hold any text.
+// address reads a URI in angle brackets, perhaps behind a name (RFC 3862 §4.1). A name without
+// quotes may hold any text but an angle bracket.
 func (p *parser) address(s string, a *Address) error {
 	open := strings.LastIndexByte(s, '<')
 	if open < 0 || !strings.HasSuffix(s, ">") || !validURI(s[open+1:len(s)-1]) {
 		return p.fail("no URI in angle brackets")
 	}
-	name := strings.TrimRight(s[:open], " \t")
-	if len(name) >= 2 && name[0] == '"' && name[len(name)-1] == '"' {
-		name = name[1 : len(name)-1]
+	name, quoted := unquote(strings.TrimRight(s[:open], " \t"))
+	if !quoted && strings.IndexByte(name, '<') >= 0 {
+		return p.fail("two angle brackets")
 	}
 	name, ok := unescape(name)
 	if !ok {

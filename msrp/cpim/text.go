@@ -62,6 +62,25 @@ func hexEscape(s string) (rune, bool) {
 	return rune(v), err == nil
 }
 
+// unquote takes the quotation marks off a String of RFC 3862 §3.6; anything else it returns as it is.
+func unquote(s string) (inner string, quoted bool) {
+	if len(s) < 2 || s[0] != '"' {
+		return s, false
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			if i == len(s)-1 {
+				return s[1:i], true
+			}
+			return s, false
+		}
+	}
+	return s, false
+}
+
 const hexDigits = "0123456789abcdef"
 
 // appendText appends s with the escapes of RFC 3862 §2.3.1 for control characters and backslashes,

@@ -27,7 +27,7 @@ var (
 
 var wireCases = []wireCase{
 	{
-		name: "RFC 3862 §5.1 and §3.4: names, languages, a namespace",
+		name: "RFC 3862 §3.3, §3.4, §4.7: names without quotes, languages, a namespace",
 		wire: crlf(
 			`From: MR SANDERS <im:piglet@100akerwood.com>`,
 			`To: Depressed Donkey <im:eeyore@100akerwood.com>`,
@@ -106,7 +106,7 @@ var wireCases = []wireCase{
 			`Content-Type: text/plain; charset="utf8"`, `MIME-Version: 1.0`, ``, `?OTRv3?`),
 	},
 	{
-		name: "RFC 5438 §7.1: IMDN headers are kept",
+		name: "RFC 5438: IMDN headers are kept",
 		wire: crlf(`From: <im:alice@example.com>`, `To: <im:bob@example.com>`, `NS: imdn <urn:ietf:params:imdn>`,
 			`imdn.Message-ID: 34jk324j`, `imdn.Disposition-Notification: positive-delivery, negative-delivery`, ``,
 			`Content-Type: text/plain`, `Content-length: 12`, ``, `Hello World`),
@@ -146,6 +146,20 @@ var wireCases = []wireCase{
 			Body:        []byte{},
 		},
 		encoded: crlf(`From: "a'\"\u0008\u0009\u000a\u000d\\q" <im:a@b>`, "To: \"😀\uFFFD\" <im:b@b>", `Subject:;lang=en-GB é\\u12`, ``,
+			`Content-Type: text/plain`, ``, ``),
+	},
+	{
+		name: "names with quotation marks and brackets inside",
+		wire: crlf(`From: "x <im:eve@b>" <im:a@b>`, `To: "a" and "b" <im:c@b>`, `To: "d\" <im:d@b>`, `To: " <im:e@b>`, `To: "" <im:f@b>`, ``,
+			`Content-Type: text/plain`, ``, ``),
+		want: cpim.Message{
+			From: cpim.Address{DisplayName: "x <im:eve@b>", URI: "im:a@b"},
+			To: []cpim.Address{{DisplayName: `"a" and "b"`, URI: "im:c@b"}, {DisplayName: `"d"`, URI: "im:d@b"},
+				{DisplayName: `"`, URI: "im:e@b"}, {URI: "im:f@b"}},
+			ContentType: "text/plain",
+			Body:        []byte{},
+		},
+		encoded: crlf(`From: "x <im:eve@b>" <im:a@b>`, `To: "\"a\" and \"b\"" <im:c@b>`, `To: "\"d\"" <im:d@b>`, `To: "\"" <im:e@b>`, `To: <im:f@b>`, ``,
 			`Content-Type: text/plain`, ``, ``),
 	},
 	{
@@ -190,6 +204,8 @@ var badCases = []struct {
 	{"URI with a space", "To: <im:a b>\r\n\r\n\r\n", 1},
 	{"URI with a letter beyond ASCII", "To: <im:ä@b>\r\n\r\n\r\n", 1},
 	{"text after the URI", "cc: <im:a@b> x\r\n\r\n\r\n", 1},
+	{"two URIs", "From: <im:a@b> <im:eve@b>\r\n\r\n\r\n", 1},
+	{"two URIs behind names", "From: \"a\" <im:a@b> \"b\" <im:eve@b>\r\n\r\n\r\n", 1},
 	{"second From", "From: <im:a@b>\r\nFrom: <im:c@d>\r\n\r\n\r\n", 2},
 	{"second DateTime", "DateTime: 2026-01-01T00:00:00Z\r\nDateTime: 2026-01-01T00:00:00Z\r\n\r\n\r\n", 2},
 	{"bare CR", "Subject: a\rFrom: <im:a@b>\r\n\r\n\r\n", 1},
