@@ -23,7 +23,7 @@ type exchange struct {
 // query answers "?OTRv3?" with a D-H Commit message.
 func (s *Session) query(step *Step, message []byte) error {
 	version := queryVersions(message).best(s.opts.AllowV2)
-	if version == 0 {
+	if version == 0 || s.downgrade(version) {
 		step.fail(EventAKEFailed, ErrNoCommonVersion)
 		return nil
 	}
@@ -48,6 +48,9 @@ func (s *Session) ake(step *Step, m encoded) error {
 	case m.kind != typeDHCommit && m.kind != typeDHKey && m.kind != typeRevealSig && m.kind != typeSignature:
 		step.event(EventUnrecognized)
 		return nil
+	case s.downgrade(m.version):
+		step.fail(EventAKEFailed, ErrNoCommonVersion)
+		return nil
 	case len(m.raw) > maxAKE:
 		step.fail(EventAKEFailed, ErrTooLarge)
 		return nil
@@ -62,6 +65,11 @@ func (s *Session) ake(step *Step, m encoded) error {
 		return nil
 	}
 	return s.advance(step, m)
+}
+
+// downgrade tells whether a version is older than the one that is in use.
+func (s *Session) downgrade(version int) bool {
+	return s.live != nil && version < s.live.version
 }
 
 // with tells whether the exchange is the one that a message belongs to.
@@ -116,8 +124,11 @@ func (s *Session) advance(step *Step, m encoded) error {
 	if err := s.put(step, send, nil); err != nil {
 		return err
 	}
-	if x.encrypted() {
-		s.takeOver(step, x.conversation)
+	if !x.encrypted() {
+		return nil
+	}
+	if err := protect(func() error { s.takeOver(step, x.conversation); return nil }); err != nil {
+		return s.failed(err)
 	}
 	return nil
 }
@@ -135,7 +146,7 @@ func (s *Session) takeOver(step *Step, c *conversation) {
 	s.dropSMP(step)
 	again := s.live != nil
 	if again {
-		s.live.guard.wipe()
+		s.live.wipe()
 	}
 	s.live, s.exchange, s.state = c, nil, Encrypted
 	s.remote, s.ssid, s.since = c.remote(), c.ssid(), s.opts.Now()

@@ -64,12 +64,17 @@ func (c *conversation) receive(message []byte) ([][]byte, error) {
 // not to make a fuss about it.
 func (c *conversation) open(m encoded) (text []byte, send [][]byte, quiet bool, err error) {
 	var o opened
+	var keys keyring
 	err = protect(func() (err error) {
-		o, err = c.guard.open(m, keysOf(c.otr))
+		keys = keysOf(c.otr)
+		o, err = c.guard.open(m, keys)
 		return err
 	})
 	if err == nil {
 		text, send, err = c.pass(o.message)
+	}
+	if !c.encrypted() {
+		keys.wipe() // otr3 only lets go of them
 	}
 	return text, send, o.quiet, err
 }
@@ -91,8 +96,14 @@ func (c *conversation) encrypt(text []byte) ([][]byte, error) {
 }
 
 func (c *conversation) end() ([][]byte, error) {
-	defer c.guard.wipe()
+	defer c.wipe()
 	return c.do(c.otr.End)
+}
+
+// wipe overwrites the private keys of a conversation that nobody needs.
+func (c *conversation) wipe() {
+	c.guard.wipe()
+	keysOf(c.otr).wipe()
 }
 
 func (c *conversation) startSMP(question string, secret []byte) ([][]byte, error) {

@@ -2,6 +2,7 @@ package otrsession
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -35,20 +36,20 @@ func (s *Session) Decrypt(message []byte) (Step, error) {
 	if len(message) > s.opts.MaxMessage {
 		return Step{}, ErrTooLarge
 	}
-	if message == nil {
-		message = []byte{}
-	}
 	var step Step
-	whole, err := message, error(nil)
+	complete, err := true, error(nil)
 	if Classify(message) == KindFragment {
-		whole, err = s.collect(&step, message)
+		message, complete, err = s.collect(&step, message)
 	} else {
 		s.fragments = fragments{}
 	}
-	if err == nil && whole != nil {
-		err = s.whole(&step, whole)
+	if err == nil && complete {
+		err = s.whole(&step, message)
 	}
-	return step, err
+	if err != nil {
+		return Step{}, err
+	}
+	return step, nil
 }
 
 // whole acts on a message that is no fragment.
@@ -61,11 +62,8 @@ func (s *Session) whole(step *Step, message []byte) error {
 	case KindEncoded:
 		return s.encoded(step, message)
 	case KindError:
-		text := printable(string(message[len(errorMarker):]), maxErrorText+1)
-		if len(text) > 0 && text[0] == ' ' {
-			text = text[1:]
-		}
-		step.Events = append(step.Events, Event{Type: EventPeerError, Text: text})
+		text := strings.TrimPrefix(string(message[len(errorMarker):]), " ")
+		step.Events = append(step.Events, Event{Type: EventPeerError, Text: printable(text, maxErrorText)})
 	default:
 		step.event(EventUnrecognized)
 	}
@@ -161,7 +159,7 @@ func (s *Session) unreadable(step *Step, quiet bool, err error) {
 // finished follows the peer out of the encrypted conversation.
 func (s *Session) finished(step *Step) {
 	s.dropSMP(step)
-	s.live.guard.wipe()
+	s.live.wipe()
 	s.live, s.exchange, s.state = nil, nil, Finished
 	step.Events = append(step.Events, Event{Type: EventFinished, Fingerprint: s.remote})
 }

@@ -15,7 +15,7 @@ type Step struct {
 	Send [][]byte
 
 	// HasMessage tells whether the peer's message carried text for the user;
-	// Plaintext is that text, which may be empty.
+	// Plaintext is that text, which may be empty, and need not be UTF-8.
 	HasMessage bool
 	Plaintext  []byte
 

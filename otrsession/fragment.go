@@ -67,38 +67,38 @@ func parseTag(b []byte) (uint32, error) {
 }
 
 // collect adds a fragment, and returns the message when it is complete.
-func (s *Session) collect(step *Step, message []byte) ([]byte, error) {
+func (s *Session) collect(step *Step, message []byte) (whole []byte, complete bool, err error) {
 	f, err := parseFragment(message)
 	switch {
 	case err != nil:
 		step.fail(EventUnreadable, err)
-		return nil, nil
+		return nil, false, nil
 	case f.version == 2 && !s.opts.AllowV2:
 		step.fail(EventUnreadable, ErrNoCommonVersion)
-		return nil, nil
+		return nil, false, nil
 	case f.version == 3 && !s.forUs(f.sender, f.receiver):
 		step.event(EventOtherInstance)
-		return nil, nil
+		return nil, false, nil
 	}
 	now := s.opts.Now()
 	if !s.fragments.add(f, now, s.opts.FragmentTimeout) {
 		s.fragments = fragments{}
-		return nil, nil
+		return nil, false, nil
 	}
 	if len(s.fragments.text) > s.opts.MaxMessage {
 		s.fragments = fragments{}
-		return nil, ErrTooLarge
+		return nil, false, ErrTooLarge
 	}
 	if s.fragments.k < s.fragments.n {
-		return nil, nil
+		return nil, false, nil
 	}
-	whole := s.fragments.text
+	whole = s.fragments.text
 	s.fragments = fragments{}
 	if Classify(whole) == KindFragment {
 		step.fail(EventUnreadable, ErrMalformed)
-		return nil, nil
+		return nil, false, nil
 	}
-	return whole, nil
+	return whole, true, nil
 }
 
 // add takes the first fragment of a message, or the next one. It is false for

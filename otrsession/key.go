@@ -9,7 +9,7 @@ import (
 
 // Key is a long-term private key: DSA with 1,024 bits, the only kind that OTR
 // versions 2 and 3 know. The zero value is no key. A Key never changes after
-// GenerateKey, LoadKey or UnmarshalText made it, and is then safe for
+// GenerateKey, LoadKey or ParseKey made it, and is then safe for
 // concurrent use by any number of sessions.
 type Key struct{ private *otr3.DSAPrivateKey }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -43,34 +44,46 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestKeyText(t *testing.T) {
-	text, err := aliceKey().MarshalText()
+	text, err := aliceKey().Export()
 	require.NoError(t, err)
-	var k Key
-	require.NoError(t, k.UnmarshalText(text))
+	k, err := ParseKey(text)
+	require.NoError(t, err)
 	assert.Equal(t, aliceKey().Fingerprint(), k.Fingerprint())
 	assert.NotEqual(t, bobKey().Fingerprint(), k.Fingerprint())
-	again, err := k.MarshalText()
+	again, err := k.Export()
 	require.NoError(t, err)
 	assert.Equal(t, string(text), string(again))
 	renamed := strings.NewReplacer(`"otrchat"`, "alice@example.com", "prpl-otrchat", "prpl-jabber").Replace(string(text))
-	require.NoError(t, k.UnmarshalText([]byte(renamed)))
+	k, err = ParseKey([]byte(renamed))
+	require.NoError(t, err)
+	assert.Equal(t, aliceKey().Fingerprint(), k.Fingerprint())
 
-	_, err = new(Key).MarshalText()
+	_, err = new(Key).Export()
 	assert.ErrorIs(t, err, ErrKeyFormat)
 	assert.True(t, (*Key)(nil).Fingerprint().IsZero())
 }
 
 func TestKeyIsNotPrinted(t *testing.T) {
 	x := aliceKey().private.X
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
-		out := strings.ToLower(fmt.Sprintf(verb, aliceKey()))
-		assert.NotContains(t, out, x.String()[:20], verb)
-		assert.NotContains(t, out, x.Text(16)[:20], verb)
+	hidden := func(out string) {
+		t.Helper()
+		assert.NotContains(t, strings.ToLower(out), x.String()[:20])
+		assert.NotContains(t, strings.ToLower(out), x.Text(16)[:20])
 	}
+	o := Options{Key: aliceKey()}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		hidden(fmt.Sprintf(verb, aliceKey()))
+		hidden(fmt.Sprintf(verb, *aliceKey()))
+		hidden(fmt.Sprintf(verb, o))
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "key", aliceKey(), "options", o)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("json", "key", aliceKey(), "nested", struct{ Key *Key }{aliceKey()})
+	hidden(log.String())
 }
 
 func TestKeyTextRefuses(t *testing.T) {
-	good, err := aliceKey().MarshalText()
+	good, err := aliceKey().Export()
 	require.NoError(t, err)
 	text := string(good)
 	account := text[strings.Index(text, " (account"):strings.LastIndex(text, ")")]
@@ -100,11 +113,10 @@ func TestKeyTextRefuses(t *testing.T) {
 		"only NUL bytes": strings.Repeat("\x00", 1000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := *bobKey()
-			err := k.UnmarshalText([]byte(bad))
+			k, err := ParseKey([]byte(bad))
 			require.ErrorIs(t, err, ErrKeyFormat)
 			assert.Less(t, len(err.Error()), 200)
-			assert.Equal(t, bobKey().Fingerprint(), k.Fingerprint(), "left alone")
+			assert.Nil(t, k)
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // LoadKey reads a private key from a file that SaveKey or libotr wrote (see
-// Key.UnmarshalText). The file has to be a regular one; on Unix one that its
+// ParseKey). The file has to be a regular one; on Unix one that its
 // owner alone can read and write, otherwise the error is ErrKeyPermissions. A
 // file that is not there gives an error that wraps fs.ErrNotExist.
 func LoadKey(path string) (*Key, error) {
@@ -25,8 +25,8 @@ func LoadKey(path string) (*Key, error) {
 		return nil, fmt.Errorf("otrsession: load key: %w", err)
 	}
 	defer clear(text)
-	k := new(Key)
-	if err := k.UnmarshalText(text); err != nil {
+	k, err := ParseKey(text)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, path)
 	}
 	return k, nil
@@ -62,7 +62,7 @@ func openRegular(path string) (*os.File, error) {
 // returns. A file that is there already is never replaced: the error is
 // ErrKeyExists, since a lost key cannot be had back.
 func SaveKey(path string, k *Key) error {
-	text, err := k.MarshalText()
+	text, err := k.Export()
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,14 @@ import (
 // maxKeyFile bounds a key's text; one account takes about 1,300 bytes.
 const maxKeyFile = 64 << 10
 
-// MarshalText writes the private key, in clear, as libotr and the programs
-// on it (Pidgin, irssi, profanity) keep it in otr.private_key: one account
-// named "otrchat" of the protocol "prpl-otrchat". To use the key there, put the
-// account's name and protocol in their places.
-func (k *Key) MarshalText() ([]byte, error) {
+// Export writes the private key, in clear, as libotr and the programs on it
+// (Pidgin, irssi, profanity) keep it in otr.private_key: one account named
+// "otrchat" of the protocol "prpl-otrchat". To use the key there, put the
+// account's name and protocol in their places. The zero Key gives ErrKeyFormat.
+//
+// It is not called MarshalText, by which loggers and JSON encoders would write
+// private keys unasked.
+func (k *Key) Export() ([]byte, error) {
 	if k == nil || k.private == nil {
 		return nil, ErrKeyFormat
 	}
@@ -36,31 +39,29 @@ func (k *Key) MarshalText() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// UnmarshalText reads a private key in libotr's format (see MarshalText). The
-// text has to hold exactly one account, whatever its name and protocol, and its
-// numbers have to belong together; anything else is ErrKeyFormat, and leaves
-// the key as it was.
-func (k *Key) UnmarshalText(text []byte) error {
+// ParseKey reads a private key in libotr's format (see Key.Export). The text
+// has to hold exactly one account, whatever its name and protocol, and its
+// numbers have to belong together; anything else is ErrKeyFormat.
+func ParseKey(text []byte) (*Key, error) {
 	if len(text) > maxKeyFile {
-		return ErrKeyFormat
+		return nil, ErrKeyFormat
 	}
 	// otr3 has a reader for this format, which some texts send into a
 	// recursion without end.
 	file, rest, ok := parseList(string(text), 0)
 	if !ok || strings.TrimSpace(rest) != "" || file.name() != "privkeys" {
-		return ErrKeyFormat
+		return nil, ErrKeyFormat
 	}
 	if accounts := len(file.list) - 1; accounts != 1 {
-		return fmt.Errorf("%w: %d accounts in one text, want one", ErrKeyFormat, accounts)
+		return nil, fmt.Errorf("%w: %d accounts in one text, want one", ErrKeyFormat, accounts)
 	}
 	numbers, ok := file.find("account").find("private-key").find("dsa").numbers()
 	if !ok || !validKey(numbers) {
-		return ErrKeyFormat
+		return nil, ErrKeyFormat
 	}
 	private := &otr3.DSAPrivateKey{PrivateKey: numbers}
 	private.DSAPublicKey.PublicKey = numbers.PublicKey
-	k.private = private
-	return nil
+	return &Key{private}, nil
 }
 
 // validKey checks the sizes and that the public half belongs to the private.

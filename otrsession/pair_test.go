@@ -60,6 +60,7 @@ func (s *side) last() Event {
 type pair struct {
 	t          testing.TB
 	alice, bob *side
+	forgeries  uint64
 }
 
 func newPair(t testing.TB, alice, bob Options) *pair {

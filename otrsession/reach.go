@@ -71,6 +71,12 @@ func keysOf(c *otr3.Conversation) keyring {
 	}
 }
 
+// wipe overwrites the private halves.
+func (k keyring) wipe() {
+	clear(k.ours.private)
+	clear(k.oursBefore.private)
+}
+
 // current tells whether a pair of key IDs can still decrypt anything.
 func (k keyring) current(our, their uint32) bool {
 	return (our == k.ourID || our+1 == k.ourID) && (their == k.theirID || their+1 == k.theirID)

@@ -113,3 +113,27 @@ func TestKeep(t *testing.T) {
 	assert.Equal(t, []int{1, 3, 5}, kept)
 	assert.Equal(t, []int{1, 3, 5, 0, 0}, numbers)
 }
+
+func TestOldKeysAreWiped(t *testing.T) {
+	end := map[string]func(p *pair){
+		"we end":    func(p *pair) { p.run(p.alice, must(p.alice.End())) },
+		"peer ends": func(p *pair) { p.run(p.bob, must(p.bob.End())) },
+		"new keys": func(p *pair) {
+			p.bob.since = p.bob.since.Add(-requery)
+			p.run(p.alice, must(p.alice.Start()))
+		},
+	}
+	for name, end := range end {
+		t.Run(name, func(t *testing.T) {
+			p := encryptedPair(t, Options{}, Options{})
+			p.say(p.bob, "x")
+			keys, guard := keysOf(p.alice.live.otr), p.alice.live.guard.known
+			require.NotEmpty(t, guard)
+			end(p)
+			for _, secret := range [][]byte{keys.ours.private, keys.oursBefore.private, guard[0].aes, guard[0].mac} {
+				require.NotEmpty(t, secret)
+				assert.Equal(t, make([]byte, len(secret)), secret)
+			}
+		})
+	}
+}

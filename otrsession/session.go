@@ -26,8 +26,9 @@ type Options struct {
 	Key *Key
 
 	// AllowV2 also speaks OTR version 2, whose messages carry no instance
-	// tags. Version 3 goes first where the peer knows both. Default: version 3
-	// only.
+	// tags. Version 3 goes first where the peer knows both, but somebody on the
+	// way who changes the queries can make two peers meet at version 2.
+	// Default: version 3 only.
 	AllowV2 bool
 
 	// FragmentSize is the size in bytes, MinFragmentSize or more, that no
@@ -161,7 +162,8 @@ func (s *Session) Start() (Step, error) {
 // Encrypt makes an encrypted message of a text: UTF-8 without NUL bytes, or
 // the error is ErrNotUTF8 or ErrNUL. Where nothing is encrypted the error is
 // ErrNotEncrypted in state Plaintext, ErrFinished in state Finished; where it
-// would get too long, ErrTooLarge. With an error there is nothing to send.
+// would get too long, ErrTooLarge. With an error there is nothing to send. An
+// empty text is what OTR calls a heartbeat: it gets there, and says nothing.
 func (s *Session) Encrypt(text []byte) (Step, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

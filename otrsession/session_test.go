@@ -106,6 +106,19 @@ func TestVersion2IsRefusedByDefault(t *testing.T) {
 	assert.Equal(t, []Event{{Type: EventUnreadable, Err: ErrNoCommonVersion}}, step.Events)
 }
 
+// A conversation of version 3 does not turn into one of version 2.
+func TestNoDowngradeWhileEncrypted(t *testing.T) {
+	p := encryptedPair(t, Options{AllowV2: true}, Options{AllowV2: true})
+	p.alice.since = p.alice.since.Add(-requery)
+	old := newPair(t, Options{AllowV2: true}, Options{AllowV2: true})
+	commit := hearing(t, old.bob.Session, []byte("?OTRv2?")).Send[0]
+	for _, m := range [][]byte{commit, []byte("?OTRv2?")} {
+		step := hearing(t, p.alice.Session, m)
+		assert.Equal(t, Step{Events: []Event{{Type: EventAKEFailed, Err: ErrNoCommonVersion}}}, step)
+	}
+	p.say(p.alice, "still version 3")
+}
+
 // Blink sends its query as soon as a chat starts, and so do we: the two D-H
 // Commit messages cross, with either of them the winner.
 func TestAKECollision(t *testing.T) {
@@ -173,6 +186,16 @@ func TestMessages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otr3 answers the first message after a minute's silence with an empty one.
+func TestHeartbeat(t *testing.T) {
+	p := encryptedPair(t, Options{}, Options{})
+	step := hearing(t, p.bob.Session, must(p.alice.Encrypt([]byte("anybody there?"))).Send[0])
+	require.Len(t, step.Send, 1)
+	assert.Zero(t, hearing(t, p.alice.Session, step.Send[0]))
+	step = hearing(t, p.bob.Session, must(p.alice.Encrypt(nil)).Send[0])
+	assert.Zero(t, step, "an empty text is a heartbeat")
 }
 
 func TestEncryptRefuses(t *testing.T) {
