@@ -56,7 +56,7 @@ func (d *Decoder) Next() (*Frame, error) {
 	}
 	d.start = d.body
 	if d.start == d.end {
-		d.start, d.end = 0, 0
+		d.start, d.body, d.end = 0, 0, 0
 	}
 	if err := d.findHead(); err != nil {
 		return nil, err
@@ -67,46 +67,56 @@ func (d *Decoder) Next() (*Frame, error) {
 	return &d.f, nil
 }
 
-// findHead reads until the head of a frame is whole: its lines up to a blank one or the end-line.
-func (d *Decoder) findHead() (err error) {
-	idStart, idEnd := 0, 0 // offsets from d.start: the buffer may move
-	lines, line, seen := 0, 0, 0
-	for {
-		i := bytes.IndexByte(d.buf[d.start+seen:d.end], '\n')
-		if i < 0 {
-			seen = d.end - d.start
-			if seen > d.limits.HeadBytes {
-				return fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, d.limits.HeadBytes)
-			}
-			if err := d.fill(); err != nil {
-				return d.headError(err)
-			}
-			continue
+// findHead reads until the head of a frame is whole: its lines up to a blank one or the end-line. Offsets count from d.start, since the
+// buffer may move meanwhile.
+func (d *Decoder) findHead() error {
+	from, to := 0, 0 // of the transaction ID
+	for line, lines := 0, 0; ; lines++ {
+		next, err := d.findLine(line)
+		if err != nil {
+			return err
 		}
-		next := seen + i + 1
-		text := d.buf[d.start+line : d.start+next-1]
-		if next > d.limits.HeadBytes {
-			return fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, d.limits.HeadBytes)
-		}
-		if len(text) > 0 && text[len(text)-1] == '\r' {
-			text = text[:len(text)-1]
-		} else {
-			return malformed("line without CRLF")
-		}
+		text := d.buf[d.start+line : d.start+next-2]
 		if lines == 0 {
-			if idStart, idEnd, err = transactionID(text); err != nil {
+			if from, to, err = transactionID(text); err != nil {
 				return err
 			}
 		}
-		id := d.buf[d.start+idStart : d.start+idEnd]
-		if len(text) == 0 || isEndLine(text, id) {
+		id := d.buf[d.start+from : d.start+to]
+		switch {
+		case len(text) == 0 || isEndLine(text, id):
 			d.setHead(line, next, id, len(text) == 0)
 			return nil
+		case lines > 0 && bytes.IndexByte(text, ':') < 0:
+			return malformed("header line %q", printable(text))
+		case lines == d.limits.Headers:
+			return fmt.Errorf("%w: more than %d headers", ErrTooLarge, d.limits.Headers)
 		}
-		if lines++; lines > d.limits.Headers {
-			return fmt.Errorf("%w: more than %d lines of head", ErrTooLarge, d.limits.Headers)
+		line = next
+	}
+}
+
+// findLine reads until the line at offset from is whole and returns the offset behind its CRLF.
+func (d *Decoder) findLine(from int) (next int, err error) {
+	for seen := from; ; {
+		i := bytes.IndexByte(d.buf[d.start+seen:d.end], '\n')
+		next = seen + i + 1
+		if i < 0 {
+			next = d.end - d.start
 		}
-		line, seen = next, next
+		if next > d.limits.HeadBytes {
+			return 0, fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, d.limits.HeadBytes)
+		}
+		if i >= 0 {
+			if next-from < 2 || d.buf[d.start+next-2] != '\r' {
+				return 0, malformed("line without CRLF")
+			}
+			return next, nil
+		}
+		seen = next
+		if err := d.fill(); err != nil {
+			return 0, d.headError(err)
+		}
 	}
 }
 
@@ -128,7 +138,7 @@ func (d *Decoder) setHead(line, next int, id []byte, blank bool) {
 // compact moves what is buffered to the front.
 func (d *Decoder) compact() {
 	d.end = copy(d.buf, d.buf[d.start:d.end])
-	d.start = 0
+	d.start, d.body = 0, 0
 }
 
 func transactionID(startLine []byte) (from, to int, err error) {

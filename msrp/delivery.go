@@ -103,12 +103,12 @@ func (s *Session) answered(f *Frame) {
 			return
 		}
 	}
-	bytes := 0
+	released := -1
 	for i, r := range s.inflight {
 		if r.id != id {
 			continue
 		}
-		bytes = r.bytes
+		released = r.bytes
 		s.inflight = slices.Delete(s.inflight, i, i+1)
 		r.d.pending--
 		if f.Status == StatusOK {
@@ -120,8 +120,8 @@ func (s *Session) answered(f *Frame) {
 		break
 	}
 	s.mu.Unlock()
-	if bytes > 0 {
-		s.window.release(bytes)
+	if released >= 0 {
+		s.window.release(released)
 	}
 }
 

@@ -72,8 +72,8 @@ func (s *Session) gather(f *Frame) (*partial, int) {
 		s.gathered -= len(p.m.Body)
 		return p, p.refused
 	}
-	if f.ByteRange.Start > 1 || len(s.partials) == maxPartials {
-		return nil, StatusStopSending // we do not have its beginning, or no room
+	if f.ByteRange.Start > 1 {
+		return nil, StatusStopSending // we do not have its beginning
 	}
 	p := &partial{busy: true, m: Message{
 		ID: string(f.MessageID), ContentType: string(f.ContentType),
@@ -95,6 +95,8 @@ func (s *Session) settle(p *partial, flag Continuation, code int) (int, *Message
 		code = StatusStopSending // all unfinished messages together
 	}
 	switch {
+	case flag == More && len(s.partials) == maxPartials:
+		code = StatusStopSending
 	case flag == More:
 		if p.refused = code; code != 0 {
 			p.m.Body = nil

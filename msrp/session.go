@@ -125,6 +125,9 @@ func (s *Session) await(ctx context.Context) error {
 
 func (s *Session) dial(ctx context.Context) error {
 	hop := s.remote[0]
+	if hop.Secure && s.e.o.TLS == nil {
+		return ErrNoTLS
+	}
 	nc, err := s.e.o.Dialer.DialContext(ctx, "tcp", hop.hostport())
 	if err != nil {
 		return fmt.Errorf("msrp: %w", err)
@@ -153,10 +156,6 @@ func (s *Session) dial(ctx context.Context) error {
 func (s *Session) secure(ctx context.Context, nc net.Conn, hop URI) (net.Conn, error) {
 	if !hop.Secure {
 		return nc, nil
-	}
-	if s.e.o.TLS == nil {
-		nc.Close()
-		return nil, ErrNoTLS
 	}
 	cfg := s.e.o.TLS.Clone()
 	cfg.DynamicRecordSizingDisabled = true // one frame, one record: AG Projects' relay needs it
