@@ -2,7 +2,6 @@ package otrsession
 
 import (
 	"bytes"
-	"crypto/dsa"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -55,17 +54,16 @@ func ParseKey(text []byte) (*Key, error) {
 	if accounts := len(file.list) - 1; accounts != 1 {
 		return nil, fmt.Errorf("%w: %d accounts in one text, want one", ErrKeyFormat, accounts)
 	}
-	numbers, ok := file.find("account").find("private-key").find("dsa").numbers()
-	if !ok || !validKey(numbers) {
+	private, ok := file.find("account").find("private-key").find("dsa").key()
+	if !ok || !validKey(private) {
 		return nil, ErrKeyFormat
 	}
-	private := &otr3.DSAPrivateKey{PrivateKey: numbers}
-	private.DSAPublicKey.PublicKey = numbers.PublicKey
 	return &Key{private}, nil
 }
 
 // validKey checks the sizes and that the public half belongs to the private.
-func validKey(d dsa.PrivateKey) bool {
+func validKey(k *otr3.DSAPrivateKey) bool {
+	d := k.PrivateKey
 	for _, n := range []*big.Int{d.P, d.Q, d.G, d.X, d.Y} {
 		if n == nil || n.Sign() <= 0 {
 			return false
@@ -158,22 +156,25 @@ func (n node) find(name string) node {
 	return node{}
 }
 
-// numbers reads the lists of "(dsa (p #…#) (q #…#) (g #…#) (y #…#) (x #…#))".
-func (n node) numbers() (d dsa.PrivateKey, ok bool) {
+// key reads the numbers of "(dsa (p #…#) (q #…#) (g #…#) (y #…#) (x #…#))".
+func (n node) key() (k *otr3.DSAPrivateKey, ok bool) {
 	if len(n.list) != 6 {
-		return d, false
+		return nil, false
 	}
+	k = new(otr3.DSAPrivateKey)
+	d := &k.PrivateKey
 	for name, to := range map[string]**big.Int{"p": &d.P, "q": &d.Q, "g": &d.G, "y": &d.Y, "x": &d.X} {
 		element := n.find(name)
 		if len(element.list) != 2 {
-			return d, false
+			return nil, false
 		}
 		digits, isNumber := strings.CutPrefix(element.list[1].word, "#")
 		b, err := hex.DecodeString(strings.TrimSuffix(digits, "#"))
 		if !isNumber || err != nil {
-			return d, false
+			return nil, false
 		}
 		*to = new(big.Int).SetBytes(b)
 	}
-	return d, true
+	k.DSAPublicKey.PublicKey = d.PublicKey
+	return k, true
 }
