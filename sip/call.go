@@ -90,7 +90,7 @@ func (c *Call) Local() *Media {
 	return c.local.clone()
 }
 
-// Focus reports whether the peer is a conference focus: isfocus in the Contact that it sent last (RFC 4579 §5.2).
+// Focus reports whether the peer is a conference focus: isfocus in the Contact that it sent last (RFC 4579 §4).
 func (c *Call) Focus() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

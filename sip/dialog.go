@@ -99,7 +99,7 @@ func param(ps gosip.HeaderParams, name string) string {
 }
 
 // contact returns the address in the first Contact header field, and whether any Contact has isfocus (RFC 4579
-// §5.2). sipgo keeps the blanks and the case of parameter names.
+// §4). sipgo keeps the blanks and the case of parameter names.
 func contact(m gosip.Message) (target gosip.Uri, focus, ok bool) {
 	for _, h := range m.GetHeaders("Contact") {
 		c, isContact := h.(*gosip.ContactHeader)

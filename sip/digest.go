@@ -51,7 +51,7 @@ func (c *credentials) learn(res *gosip.Response, answered round) bool {
 			continue
 		}
 		key := [2]string{ch.header, ch.Realm}
-		if seen[key] { // RFC 8760 §2.3: the topmost that we know
+		if seen[key] { // RFC 8760 §2.4: the topmost that we know
 			continue
 		}
 		seen[key] = true

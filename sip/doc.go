@@ -1,3 +1,71 @@
-// Package sip is a SIP user agent (RFC 3261) for one kind of call: an MSRP session, agreed with offer and answer
-// (RFC 3264, RFC 4975 §8).
+// Package sip is a SIP user agent (RFC 3261) for calls that set up an MSRP session (RFC 4975 §8) with offer and
+// answer (RFC 3264).
+//
+// An [Agent] listens on TCP, UDP or both, places calls with [Agent.Invite] and takes them from [Agent.Accept]. Both
+// sides hand over a [Media], their end of the MSRP session, and get the other side's from the [Call]. The package speaks
+// SIP and SDP only: it neither listens nor connects for MSRP, package msrp does.
+//
+//	a, err := sip.New(&sip.Options{Address: "sip:alice@example.com"})
+//	...
+//	addr, err := a.Listen(ctx, "tcp", "192.0.2.1:5060")
+//	...
+//	call, err := a.Invite(ctx, "sip:bob@192.0.2.2;transport=tcp", &sip.Media{
+//		Path:        []string{"msrp://192.0.2.1:2855/a8f3…;tcp"},
+//		AcceptTypes: []string{"message/cpim", "text/plain"},
+//	})
+//	...
+//	if call.Focus() { /* a conference: RFC 4579 */ }
+//	if call.Local().Setup == sip.SetupActive { /* connect to call.Remote().Path[0] */ }
+//	defer call.Close()
+//
+// Transport and transactions are those of github.com/emiago/sipgo; none of its types shows here. Dialogs, digest
+// authentication (RFC 7616 with MD5, SHA-256 and SHA-512-256; RFC 8760 for several challenges), cancelling, and the repeated
+// 2xx with its ACK are this package's own.
+//
+// In an offer, message lines with TCP/MSRP (and TCP/TLS/MSRP with [Options.AcceptTLS]) are understood; all other
+// media lines, file transfers (RFC 5547) and one-way sessions are declined with port 0, and an offer without an acceptable
+// line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup]. A
+// re-INVITE that leaves the MSRP session as it is gets the same answer again; one that moves it is refused with 488.
+// A list of accepted types that is a bare "*" is legal but refused by Blink and SylkServer: name the types.
+//
+// Not there yet: registration, TLS, DNS beyond host addresses (RFC 3263), reliable provisional responses, session
+// timers, and re-INVITEs of our own.
+//
+// # Concurrency
+//
+// All methods of Agent, Invitation and Call may be called from any goroutine at any time. The package calls no user code
+// and hands out no channel that must be served. Contexts bound the call that they are given to, nothing else, except that
+// [Agent.Invite] cancels its INVITE and [Invitation.Answer] hangs up when theirs ends.
+//
+// Close works in any state and takes about a second at most, the time that BYE, CANCEL and rejections get to reach silent
+// peers. When it returns no goroutine of this package runs; sipgo's readers end with their closed connections
+// a moment later. Timers of sipgo's transactions may still fire for up to 32 seconds, and do nothing then.
+//
+// # Limits
+//
+// What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
+// TCP connections ([Options.MaxConnections]; dead ones are found by TCP keep-alive), server transactions (4096, for 32
+// seconds each), source addresses of datagrams (4096), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
+// (16 URIs), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
+// write to a TCP peer that does not read after ten seconds.
+//
+// Over UDP sipgo sends no message above 1300 bytes. A request that is larger goes over TCP if the agent listens there too;
+// a response that is larger is an error. Prefer TCP.
+//
+// # Security
+//
+// SIP over TCP and UDP is neither encrypted nor authenticated: who can read the network sees who talks to whom, and the
+// caller's address is the caller's own claim. The same holds for isfocus. The keys that an OTR conversation agrees
+// on are what tells a peer's identity.
+//
+// Anybody we call may send a digest challenge and try passwords against our answer at home. [Options.Realm] limits the
+// answers to one server's.
+//
+// CR, LF and NUL are refused in everything that a user of the package hands in, and messages of peers that have
+// control characters in a header field are dropped, so that no line can be smuggled into a message of ours. Errors
+// and log lines hold no body, no credential, and of a peer's text only reason phrases (in *[StatusError]) and transport
+// names, cleaned and bounded.
+//
+// sipgo logs some warnings to a logger of the whole process. Unless the program has set that one before, this package's
+// init sets it to discard; a program that uses sipgo itself may set it again with sipgo's SetDefaultLogger.
 package sip

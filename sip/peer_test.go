@@ -26,10 +26,6 @@ func newPeer(t *testing.T) *peer {
 	require.NoError(t, err)
 	p := &peer{t: t, conn: conn, in: make(chan gosip.Message, 100)}
 	done := make(chan struct{})
-	type received struct {
-		msg  gosip.Message
-		from net.Addr
-	}
 	go func() {
 		defer close(done)
 		buf := make([]byte, 65536)
@@ -167,7 +163,6 @@ func (p *peer) answer() string { return p.contact() + "\nContent-Type: applicati
 type uac struct {
 	*peer
 	callID, toTag string
-	route         string
 }
 
 func newUAC(t *testing.T, a *Agent) *uac {

@@ -10,8 +10,8 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 )
 
-// maxServing bounds the server transactions, which sipgo keeps for 32 seconds on UDP. A further request is refused and
-// forgotten at once.
+// maxServing bounds the server transactions that are kept after their response, for 32 seconds on UDP. Beyond it new
+// calls are refused, and other requests are answered and forgotten at once, so that one that comes again is served again.
 const maxServing = 4096
 
 const (
@@ -40,11 +40,14 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 	case req.IsAck():
 		a.acknowledged(req)
 		tx.Terminate()
-	case !a.admit(tx):
+	case a.admit(tx) || req.IsInvite() && !a.startsDialog(req):
+		a.dispatch(req, tx)
+	case req.IsInvite():
 		a.respond(req, tx, gosip.StatusServiceUnavailable, "Service Unavailable", header("Retry-After", retryAfter))
 		tx.Terminate()
 	default:
 		a.dispatch(req, tx)
+		tx.Terminate()
 	}
 }
 
@@ -116,8 +119,8 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx) {
 	case req.IsInvite():
 		c.reinvited(req, tx)
 	case req.Method == gosip.BYE:
+		c.end(ErrEnded) // first, so that whoever sees the answer sees the call over
 		a.respond(req, tx, gosip.StatusOK, "OK")
-		c.end(ErrEnded)
 	case req.Method == gosip.INFO:
 		a.info(req, tx)
 	case req.Method == gosip.OPTIONS:

@@ -391,12 +391,26 @@ func TestPanic(t *testing.T) {
 
 func TestTooManyTransactions(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
+	up := newUAC(t, bob)
+	call := up.up(bob)
+	require.Eventually(t, func() bool { return bob.serving.Load() == 1 }, patience, time.Millisecond)
 	bob.serving.Add(maxServing)
+	forgotten := func() {
+		t.Helper()
+		require.Eventually(t, func() bool { return bob.serving.Load() == maxServing+1 }, patience, time.Millisecond)
+	}
 	u := newUAC(t, bob)
+	u.write("INVITE", 1, withSDP(peerOffer))
+	assert.Equal(t, 503, u.final(gosip.INVITE).StatusCode, "no new call")
+	forgotten()
 	u.write("OPTIONS", 1, "")
-	assert.Equal(t, 503, u.final(gosip.OPTIONS).StatusCode)
-	require.Eventually(t, func() bool { return bob.serving.Load() == maxServing }, patience, time.Millisecond, "forgotten at once")
-	bob.serving.Add(-maxServing)
-	u.write("OPTIONS", 2, "")
 	assert.Equal(t, 200, u.final(gosip.OPTIONS).StatusCode)
+	forgotten()
+	up.write("INVITE", 2, withSDP(peerOffer))
+	assert.Equal(t, 200, up.final(gosip.INVITE).StatusCode, "the call that is up goes on")
+	up.write("ACK", 2, "")
+	up.write("BYE", 3, "")
+	assert.Equal(t, 200, up.final(gosip.BYE).StatusCode)
+	waitDone(t, call.Done())
+	bob.serving.Add(-maxServing)
 }

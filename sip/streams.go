@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,7 @@ func (s *streams) accept(l net.Listener) {
 		switch {
 		case err == nil:
 			pause = acceptPause
-			_, _ = s.add(c) // fails only when s is closed, and c with it
+			_, _ = s.add(c, false) // fails only when s is closed, and c with it
 		case errors.Is(err, net.ErrClosed) || s.isClosed():
 			return
 		default: // out of file descriptors, say: it may pass
@@ -104,14 +105,15 @@ func (s *streams) dial(ctx context.Context, addr string) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, err = s.add(conn); err != nil {
+	if c, err = s.add(conn, true); err != nil {
 		return nil, err
 	}
 	return c, c.wait(ctx)
 }
 
-// add hands a connection to sipgo. The one that was silent longest makes room where there are too many.
-func (s *streams) add(conn net.Conn) (*stream, error) {
+// add hands a connection to sipgo. The one that was silent longest makes room where there are too many. Of two that
+// were dialled to the same address at the same time the first stays.
+func (s *streams) add(conn net.Conn, dialled bool) (*stream, error) {
 	c := &stream{Conn: conn, owner: s, ready: make(chan struct{}), gone: make(chan struct{})}
 	c.room.L = &c.mu
 	c.touch()
@@ -119,6 +121,11 @@ func (s *streams) add(conn net.Conn) (*stream, error) {
 
 	s.mu.Lock()
 	old := s.open[key]
+	if old != nil && dialled {
+		s.mu.Unlock()
+		_ = conn.Close() // never used
+		return old, nil
+	}
 	if old == nil && len(s.open) >= s.max {
 		old = s.idlest()
 	}
@@ -223,8 +230,10 @@ func (c *stream) wait(ctx context.Context) error {
 func (c *stream) LocalAddr() net.Addr { return c.RemoteAddr() }
 
 // Read waits while too many messages wait to be written: sipgo starts a goroutine for each message that it
-// reads, and a peer that sends without reading would pile them up.
+// reads, and a peer that sends without reading would pile them up. It lets those that were started run first, because
+// they count only from the moment that they write.
 func (c *stream) Read(b []byte) (int, error) {
+	runtime.Gosched()
 	c.mu.Lock()
 	for c.writers > maxWriters && !c.closed {
 		c.room.Wait()
