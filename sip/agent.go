@@ -104,7 +104,8 @@ func (a *Agent) Listen(ctx context.Context, network, address string) (net.Addr, 
 }
 
 // ListenOn serves a TCP listener of the caller's, for example one that records the traffic. It returns at once and owns l
-// from then on, also when it returns an error: ErrClosed after Close, or that the address of l is no TCP address.
+// from then on, also when it returns an error: ErrClosed after Close, or that the address of l is no TCP address. Accept of
+// l must return once l is closed, as Close waits for it.
 func (a *Agent) ListenOn(l net.Listener) error {
 	err := a.startListening("tcp", l.Addr(), func() error {
 		if err := a.streams.listen(l); err != nil {

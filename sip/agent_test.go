@@ -170,3 +170,16 @@ func TestByeCrossing(t *testing.T) {
 		waitDone(t, p.bobCall.Done())
 	})
 }
+
+// isfocus in the Contact of INVITE and 200, seen by the other side.
+func TestFocus(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		p := newPairOf(t, network, &Options{Address: "sip:room@example.com", Focus: true}, &Options{})
+		assert.True(t, p.invitation.Focus())
+		assert.True(t, p.bobCall.Focus())
+		assert.False(t, p.aliceCall.Focus())
+		p = newPairOf(t, network, &Options{}, &Options{Address: "sip:room@example.com", Focus: true})
+		assert.False(t, p.bobCall.Focus())
+		assert.True(t, p.aliceCall.Focus())
+	})
+}

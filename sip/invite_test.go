@@ -351,3 +351,38 @@ func TestMalformedAnswer(t *testing.T) {
 		return ok && r.IsAck()
 	})
 }
+
+// The Contact that came last says whether the peer is a focus; a 2xx without one leaves what the 180 of the same
+// branch said.
+func TestEarlyFocus(t *testing.T) {
+	for name, c := range map[string]struct {
+		ringing, answer string
+		focus           bool
+	}{
+		"2xx decides":     {";isfocus", "", false},
+		"2xx has it":      {"", ";isfocus", true},
+		"no Contact":      {";isfocus", "none", true},
+		"not before":      {"", "none", false},
+		"as a URI option": {"", "uri", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alice, carol := newTestAgent(t, &Options{}, "udp"), newPeer(t)
+			done := inviteTo(testContext(t), alice, carol.target())
+			invite := carol.request(gosip.INVITE)
+			carol.respond(invite, 180, carol.contact()+c.ringing+"\n")
+			contact := carol.contact() + c.answer + "\n"
+			switch c.answer {
+			case "none":
+				contact = ""
+			case "uri":
+				contact = "Contact: <sip:carol@" + carol.addr() + ";isfocus>\n"
+			}
+			// sipgo serves messages side by side, so the 200 must not follow at once.
+			carol.none(50*time.Millisecond, func(gosip.Message) bool { return false })
+			carol.respond(invite, 200, contact+withSDP(peerSDP))
+			r := <-done
+			require.NoError(t, r.err)
+			assert.Equal(t, c.focus, r.call.Focus())
+		})
+	}
+}

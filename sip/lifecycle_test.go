@@ -210,7 +210,7 @@ func TestCloseAtAnyMoment(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- call.Bye(context.Background()) }()
 			u.request(gosip.BYE)
-			return func() { assert.Error(t, <-done) }
+			return func() { assert.ErrorIs(t, <-done, ErrClosed) }
 		},
 	}
 	for name, moment := range moments {

@@ -40,8 +40,8 @@ type Options struct {
 	// UserAgent is the text of the User-Agent and Server header fields. Default: "otrchat".
 	UserAgent string
 
-	// MaxCalls bounds the calls and unanswered invitations that peers may hold open at a time; a
-	// further INVITE is refused with 486. Default: DefaultMaxCalls.
+	// MaxCalls bounds the calls that are up, ours included, and the unanswered invitations; a further
+	// INVITE of a peer is refused with 486. Default: DefaultMaxCalls.
 	MaxCalls int
 
 	// MaxInvitations bounds the invitations that wait for Accept; a further INVITE is refused with

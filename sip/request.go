@@ -227,7 +227,11 @@ func (a *Agent) transact(ctx context.Context, req *gosip.Request, h hop) (*gosip
 	if _, err := a.prepare(ctx, req, h); err != nil {
 		return nil, err
 	}
-	return a.await(ctx, req)
+	res, err := a.await(ctx, req)
+	if err != nil && a.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	return res, err
 }
 
 // await is transact for a request that is ready to be sent.
