@@ -1,0 +1,286 @@
+package otrchat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/otrsession"
+	"github.com/otrchat/otrchat/sip"
+)
+
+// Fingerprint identifies an OTR key.
+type Fingerprint = otrsession.Fingerprint
+
+// EncryptedChat is a chat with one peer. All methods are safe for concurrent use.
+type EncryptedChat struct {
+	client  *Client
+	call    *sip.Call
+	session *msrp.Session
+	address string // the contact's key in the store
+	cpim    bool   // message/cpim was agreed
+	events  eventQueue
+	ctx     context.Context // ends with Close: nothing more is taken from the peer
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed with err: nothing more is sent
+	done    chan struct{} // closed when all that had come is in the events
+
+	// wire makes encrypting and queueing one step, and so decrypting and the answers to it: OTR's counters must reach the wire in order.
+	wire chan struct{} // a mutex whose waiting a context can end
+	otr  *otrsession.Session
+	// smpQuestion, under wire: the SMP in progress was asked by the peer, with a question of its own.
+	smpQuestion bool
+
+	wg sync.WaitGroup // pump and watch
+
+	mu          sync.Mutex
+	policy      Policy
+	focus       bool // one side is a conference
+	security    Security
+	fingerprint Fingerprint
+	waiting     *time.Timer   // for the peer's answer to our request for encryption; nil if not
+	changed     chan struct{} // closed and replaced when one of these changes
+	err         error
+}
+
+func (c *Client) newChat(ctx context.Context, call *sip.Call, session *msrp.Session) (*EncryptedChat, error) {
+	address, err := contacts.Normalize(call.RemoteAddress())
+	if err != nil {
+		return nil, err
+	}
+	policy, err := c.policy(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	otr, err := otrsession.New(&otrsession.Options{Key: c.o.Key})
+	if err != nil {
+		return nil, err
+	}
+	chat := &EncryptedChat{
+		client: c, call: call, session: session, address: address, otr: otr, policy: policy,
+		cpim: accepts(call.Remote().AcceptTypes, "message/cpim"), focus: c.o.Focus || call.Focus(),
+		changed: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}), wire: make(chan struct{}, 1),
+	}
+	if chat.focus {
+		chat.security = Unavailable
+	}
+	chat.ctx, chat.cancel = context.WithCancel(c.ctx)
+	return chat, nil
+}
+
+// policy is what holds for a contact. A store that does not answer is an error: it may hold "always encrypt".
+func (c *Client) policy(ctx context.Context, address string) (Policy, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	contact, err := c.o.Contacts.Load(ctx, address)
+	switch {
+	case errors.Is(err, contacts.ErrNotFound), err == nil && contact.Policy == contacts.Inherit:
+		return c.o.Policy, nil
+	case err != nil:
+		return 0, fmt.Errorf("loading the contact: %w", err)
+	}
+	return contact.Policy, nil
+}
+
+// begin asks for encryption where the policy wants it.
+func (c *EncryptedChat) begin() {
+	if c.mayEncrypt() {
+		if err := c.StartEncryption(c.ctx); err != nil {
+			c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
+		}
+	}
+}
+
+// mayEncrypt tells whether OTR can be used at all.
+func (c *EncryptedChat) mayEncrypt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.focus && c.policy != Never
+}
+
+// RemoteAddress is the peer's address, "sip:bob@example.com".
+func (c *EncryptedChat) RemoteAddress() string { return c.call.RemoteAddress() }
+
+// RemoteDisplayName is what the peer calls itself; it may be empty.
+func (c *EncryptedChat) RemoteDisplayName() string { return c.call.RemoteDisplayName() }
+
+// Contact is the peer's key in Options.Contacts.
+func (c *EncryptedChat) Contact() string { return c.address }
+
+// Security is what the lock shows now.
+func (c *EncryptedChat) Security() Security {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.security
+}
+
+// Policy is what holds for this chat.
+func (c *EncryptedChat) Policy() Policy {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.policy
+}
+
+// LocalFingerprint is that of our own key.
+func (c *EncryptedChat) LocalFingerprint() Fingerprint { return c.client.Fingerprint() }
+
+// RemoteFingerprint is that of the key that the chat is encrypted with, false if it is not encrypted.
+func (c *EncryptedChat) RemoteFingerprint() (Fingerprint, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fingerprint, c.security.Encrypted()
+}
+
+// setSecurity changes the lock and tells of it.
+func (c *EncryptedChat) setSecurity(s Security, fp Fingerprint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	previous, before := c.security, c.fingerprint
+	if !s.Encrypted() {
+		fp = Fingerprint{}
+	}
+	c.security, c.fingerprint = s, fp
+	c.stopWaiting()
+	if s != previous || fp != before {
+		c.events.add(SecurityChange{Security: s, Previous: previous, Fingerprint: fp})
+	}
+	c.signal()
+}
+
+// signal, under mu, wakes who waits for a change.
+func (c *EncryptedChat) signal() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// stopWaiting, under mu, ends the waiting for an answer to our request for encryption.
+func (c *EncryptedChat) stopWaiting() {
+	if c.waiting != nil {
+		c.waiting.Stop()
+		c.waiting = nil
+	}
+}
+
+// watch ends the chat when the call or the session ends, and follows a peer that becomes a conference.
+func (c *EncryptedChat) watch() {
+	defer c.client.wg.Done()
+	defer c.wg.Done()
+	for {
+		changed := c.call.FocusChanged()
+		c.followFocus()
+		select {
+		case <-changed:
+		case <-c.call.Done():
+			c.end(c.reason(c.call.Err()))
+			return
+		case <-c.session.Done():
+			c.end(c.reason(c.session.Err()))
+			return
+		case <-c.ended:
+			return
+		}
+	}
+}
+
+// reason tells why the chat ended in the words of this layer.
+func (c *EncryptedChat) reason(err error) error {
+	if errors.Is(err, sip.ErrEnded) || errors.Is(err, io.EOF) {
+		return ErrEnded
+	}
+	return c.client.wrap(err)
+}
+
+// followFocus stops encryption when the peer has become a conference, and starts it when it no longer is one.
+func (c *EncryptedChat) followFocus() {
+	focus := c.client.o.Focus || c.call.Focus()
+	c.mu.Lock()
+	same := focus == c.focus
+	c.focus = focus
+	c.mu.Unlock()
+	switch {
+	case same:
+	case focus:
+		if c.lock(c.ctx) != nil {
+			return
+		}
+		c.otr.End() // what it has to say is not for a conference
+		c.setSecurity(Unavailable, Fingerprint{})
+		c.unlock()
+	default:
+		c.setSecurity(NotEncrypted, Fingerprint{})
+		c.begin()
+	}
+}
+
+// Shutdown ends encryption, waits until what was sent has arrived at the next hop, and hangs up. The error is ctx's if it ended first; the chat
+// is closed in any case.
+func (c *EncryptedChat) Shutdown(ctx context.Context) error {
+	if c.Err() != nil {
+		return nil
+	}
+	err := c.farewell(ctx)
+	err = errors.Join(err, c.session.Shutdown(ctx), c.call.Bye(ctx), c.Close())
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return fmt.Errorf("otrchat: hanging up: %w", err)
+	}
+	return nil
+}
+
+// farewell tells the peer that encryption ends.
+func (c *EncryptedChat) farewell(ctx context.Context) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	if c.otr.State() != otrsession.Encrypted || !c.mayEncrypt() {
+		return nil
+	}
+	step, err := c.otr.End()
+	if err != nil {
+		return err
+	}
+	return c.protocol(ctx, step)
+}
+
+// Close hangs up without waiting for the peer. It is idempotent and safe from any goroutine; after it returns no goroutine of the chat runs.
+func (c *EncryptedChat) Close() error {
+	c.end(ErrClosed)
+	c.cancel()
+	c.wg.Wait()
+	return nil
+}
+
+// end closes the chat for the reason err. What has come from the peer before can still be received.
+func (c *EncryptedChat) end(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	c.stopWaiting()
+	c.signal()
+	close(c.ended)
+	c.mu.Unlock()
+	c.session.Close()
+	c.call.Close()
+	c.client.remove(c)
+}
+
+// Done is closed when the chat has ended and everything that came before is in the events.
+func (c *EncryptedChat) Done() <-chan struct{} { return c.done }
+
+// Err is nil while the chat lives; then ErrClosed when we ended it, ErrEnded when the peer did, or what broke the connection.
+func (c *EncryptedChat) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}

@@ -1,0 +1,246 @@
+package otrchat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/sip"
+)
+
+// Client places and takes chats for one user. It is safe for concurrent use.
+type Client struct {
+	o      Options
+	agent  *sip.Agent
+	msrp   *msrp.Endpoint
+	ctx    context.Context // ends with the Client
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	warn   chan struct{} // places for running notifications
+
+	mu     sync.Mutex
+	chats  map[*EncryptedChat]struct{}
+	closed bool
+}
+
+const maxNotifications = 16 // at the same time
+
+// New checks o and makes a Client. It does no I/O; call Listen next. The error names the option that is wrong.
+func New(o *Options) (*Client, error) {
+	opts, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	agent, err := sip.New(&sip.Options{
+		Address: opts.Address, DisplayName: opts.DisplayName, Username: opts.Username, Password: opts.Password,
+		Realm: opts.Realm, Focus: opts.Focus, Logger: opts.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("otrchat: %w", err)
+	}
+	endpoint, err := msrp.New(&msrp.Options{Host: opts.MSRPHost, ManualReports: true, Logger: opts.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("otrchat: %w", err)
+	}
+	c := &Client{o: opts, agent: agent, msrp: endpoint, chats: map[*EncryptedChat]struct{}{}, warn: make(chan struct{}, maxNotifications)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Listen opens the two sockets that chats need: one for SIP over network, "tcp" or "udp", and one for MSRP over TCP. Both addresses are as for
+// net.Listen; port 0 chooses one. It returns the SIP address. ctx bounds the call, not the listening.
+func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress string) (net.Addr, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", msrpAddress)
+	if err != nil {
+		return nil, fmt.Errorf("otrchat: %w", err)
+	}
+	if err := c.msrp.Serve(l); err != nil {
+		return nil, fmt.Errorf("otrchat: %w", err)
+	}
+	return c.agent.Listen(ctx, network, sipAddress)
+}
+
+// ListenOn serves two TCP listeners of the caller's, which the Client owns from then on.
+func (c *Client) ListenOn(sip, msrp net.Listener) error {
+	return errors.Join(c.msrp.Serve(msrp), c.agent.ListenOn(sip))
+}
+
+// Fingerprint is that of our own key, for the user to tell the peer.
+func (c *Client) Fingerprint() Fingerprint { return c.o.Key.Fingerprint() }
+
+// Call invites target, a SIP URI, and returns when the chat is up; encryption starts by itself where the policy says so. ctx bounds the call
+// alone: when it ends first, the invitation is cancelled. Errors: *sip.StatusError for a refusal, ErrClosed, or what the layers below say.
+func (c *Client) Call(ctx context.Context, target string) (*EncryptedChat, error) {
+	session, offer, err := c.offer()
+	if err != nil {
+		return nil, err
+	}
+	call, err := c.agent.Invite(ctx, target, offer)
+	if err != nil {
+		session.Close()
+		return nil, c.wrap(err)
+	}
+	return c.connect(ctx, call, session)
+}
+
+// Invitation is a chat that a peer asks for. It waits for Answer or Reject, three minutes at most. It is safe for concurrent use.
+type Invitation struct {
+	c *Client
+	i *sip.Invitation
+}
+
+// Accept returns the next invitation. The error is ErrClosed or ctx's.
+func (c *Client) Accept(ctx context.Context) (*Invitation, error) {
+	i, err := c.agent.Accept(ctx)
+	if err != nil {
+		return nil, c.wrap(err)
+	}
+	return &Invitation{c, i}, nil
+}
+
+// RemoteAddress is who calls, "sip:bob@example.com", by the caller's own word. Only encryption with a verified key proves it.
+func (i *Invitation) RemoteAddress() string { return i.i.RemoteAddress() }
+
+// RemoteDisplayName is what the caller calls itself; it may be empty.
+func (i *Invitation) RemoteDisplayName() string { return i.i.RemoteDisplayName() }
+
+// Focus tells whether the caller is a conference.
+func (i *Invitation) Focus() bool { return i.i.Focus() }
+
+// Done is closed when the invitation is over: answered, rejected, cancelled or timed out.
+func (i *Invitation) Done() <-chan struct{} { return i.i.Done() }
+
+// Reject refuses the chat with a SIP status from 300 to 699: 486 for busy, 603 for declined.
+func (i *Invitation) Reject(ctx context.Context, code int) error {
+	return i.c.wrap(i.i.Reject(ctx, code, ""))
+}
+
+// Answer takes the chat. It returns when the chat is up; see Client.Call.
+func (i *Invitation) Answer(ctx context.Context) (*EncryptedChat, error) {
+	session, answer, err := i.c.offer()
+	if err != nil {
+		return nil, err
+	}
+	answer.Setup = sip.SetupAbsent // the offer decides
+	call, err := i.i.Answer(ctx, answer)
+	if err != nil {
+		session.Close()
+		return nil, i.c.wrap(err)
+	}
+	return i.c.connect(ctx, call, session)
+}
+
+// add starts the chat's work, unless the Client is closed.
+func (c *Client) add(chat *EncryptedChat) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	c.chats[chat] = struct{}{}
+	c.wg.Add(2)
+	chat.wg.Add(2)
+	go chat.pump()
+	go chat.watch()
+	return nil
+}
+
+func (c *Client) remove(chat *EncryptedChat) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.chats, chat)
+}
+
+// Shutdown ends every chat properly (see EncryptedChat.Shutdown) and closes. The error is ctx's if it ended first; the Client is closed in any
+// case.
+func (c *Client) Shutdown(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs error
+	for _, chat := range c.all() {
+		wg.Go(func() {
+			err := chat.Shutdown(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = errors.Join(errs, err)
+		})
+	}
+	wg.Wait()
+	if err := c.agent.Shutdown(ctx); err != nil {
+		errs = errors.Join(errs, fmt.Errorf("otrchat: %w", err))
+	}
+	return errors.Join(errs, c.Close())
+}
+
+func (c *Client) all() []*EncryptedChat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	chats := make([]*EncryptedChat, 0, len(c.chats))
+	for chat := range c.chats {
+		chats = append(chats, chat)
+	}
+	return chats
+}
+
+// Close ends every chat and closes all sockets at once. It is idempotent and safe from any goroutine. After it returns no goroutine of the
+// Client runs, but for a Notifier that ignores its context.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	for _, chat := range c.all() {
+		chat.end(ErrClosed)
+	}
+	err := errors.Join(c.agent.Close(), c.msrp.Close())
+	c.wg.Wait()
+	return err
+}
+
+// Done is closed when Close has been called.
+func (c *Client) Done() <-chan struct{} { return c.ctx.Done() }
+
+// Err is nil until the Client is closed, then ErrClosed.
+func (c *Client) Err() error {
+	if c.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// wrap gives the errors of the layers below the words of this one.
+func (c *Client) wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.ctx.Err() != nil || errors.Is(err, sip.ErrClosed) || errors.Is(err, msrp.ErrClosed):
+		return ErrClosed
+	}
+	return fmt.Errorf("otrchat: %w", err)
+}
+
+// notify tells the Notifier in the background, as long as fewer than maxNotifications are under way.
+func (c *Client) notify(n notify.Notification) {
+	if c.o.Notifier == nil {
+		return
+	}
+	select {
+	case c.warn <- struct{}{}:
+	default:
+		c.o.Logger.Warn("otrchat: too many notifications at a time; one is lost", "kind", n.Kind.String(), "contact", n.Contact)
+		return
+	}
+	go func() {
+		defer func() { <-c.warn }()
+		ctx, cancel := context.WithTimeout(c.ctx, notifyTimeout)
+		defer cancel()
+		if err := notify.Multi(c.o.Notifier).Notify(ctx, n); err != nil {
+			c.o.Logger.Warn("otrchat: notifier", "kind", n.Kind.String(), "error", err)
+		}
+	}()
+}

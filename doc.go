@@ -1,0 +1,38 @@
+// Package otrchat is off-the-record chat over SIP and MSRP, ready to be put into an application: a Client places and takes chats, each of
+// which is an EncryptedChat that encrypts by itself where the peer can, tells what a lock icon shows, verifies the peer with a shared secret, and
+// warns when a contact's key has changed.
+//
+//	client, err := otrchat.New(&otrchat.Options{Address: "sip:alice@example.com", Key: key})
+//	_, err = client.Listen(ctx, "tcp", "192.0.2.1:5060", "192.0.2.1:2855")
+//	chat, err := client.Call(ctx, "sip:bob@example.com")
+//	delivery, err := chat.Send(ctx, "hello")
+//	for event, err := range chat.Events(ctx) { … }
+//
+// It joins packages that each can be used alone: sip sets up the call, msrp carries the messages (RFC 4975), otrsession encrypts them (OTR
+// version 3), contacts remembers the keys, notify warns the user.
+//
+// # Policies
+//
+// Opportunistic asks every peer for encryption and goes on in plain text with one that does not answer. Always never lets a text leave
+// unencrypted. Never uses no OTR. A policy saved with a contact goes before that of the Client. With a conference (isfocus in its Contact, RFC
+// 4579) OTR is neither started nor answered, whatever the policy; with Always nothing can be sent there.
+//
+// # Concurrency
+//
+// Client, Invitation, EncryptedChat and Delivery are safe for concurrent use. Events are pulled with Receive or Events by one goroutine
+// per chat. Who never takes them stops receiving after 256; sending goes on.
+//
+// # Limits
+//
+// 256 events wait for Receive, and behind them what msrp's inbox holds (256 messages, 16 MiB); what comes on top of that is refused on the wire, and
+// the sender is told. A text may be about 3 MiB when encrypted (otrsession.DefaultMaxMessage), or what the peer's max-size says. A peer has
+// Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP. At most 16 notifications run at a time.
+//
+// # Security
+//
+// What OTR gives and does not give is in SECURITY.md. The address of a caller is the caller's own word: only a verified key proves it. Trust in
+// a key changes only by SetVerified or a completed SMP. One who answers the peer's own SMP question has not verified the peer, who may have asked
+// what everybody knows. A new key of a known contact is announced once, in the chat and to Options.Notifier, and stays visible as Changed until
+// it is verified. After the peer ended encryption nothing is sent until the user decides. The signalling (who talks to whom, when) and the sizes
+// of messages are visible to the network, and so is MSRP's and SIP's plain TCP.
+package otrchat

@@ -1,0 +1,88 @@
+package otrchat
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/otrsession"
+)
+
+// Policy says when a chat is encrypted. The policy saved with a contact goes before Options.Policy.
+type Policy = contacts.Policy
+
+// The policies.
+const (
+	// Opportunistic asks every peer for encryption and goes on in plain text with a peer that does not answer. It is the default.
+	Opportunistic = contacts.Opportunistic
+	// Always never lets a text of the user's leave unencrypted.
+	Always = contacts.Always
+	// Never neither asks for encryption nor answers to it.
+	Never = contacts.Never
+)
+
+// Options set up a Client.
+type Options struct {
+	// Address is our address of record, "sip:alice@example.com". Required.
+	Address string
+	// DisplayName is shown to peers beside the address. Default: none.
+	DisplayName string
+	// Username and Password answer digest challenges of SIP servers. Default: the user part of Address, and no answer.
+	Username, Password string
+	// Realm is the only digest realm that gets an answer; set it where it is known. Default: every realm.
+	Realm string
+	// Key is our OTR key. Required; otrsession.GenerateKey makes one, otrsession.SaveKey keeps it.
+	Key *otrsession.Key
+	// Contacts remembers the fingerprints and the policy of each contact. A store's methods must return when their context ends.
+	// Default: a store in memory, which forgets everything with the process.
+	Contacts contacts.Store
+	// Notifier is told of changed fingerprints and of encryption that a peer ended, besides the events of the chat. Default: nobody.
+	Notifier notify.Notifier
+	// Policy holds for contacts that have none of their own. Default: Opportunistic.
+	Policy Policy
+	// OTRTimeout is how long a peer may take to answer our request for encryption before an Opportunistic chat goes on in plain text; what
+	// the user sends meanwhile waits. A peer that writes in plain text ends the waiting at once. Default: 5 s.
+	OTRTimeout time.Duration
+	// Focus says that we are the focus of a conference: OTR is never used. Default: false.
+	Focus bool
+	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
+	// Default: that address.
+	MSRPHost string
+	// Logger gets what happens, never a text, a key or a secret. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+const defaultOTRTimeout = 5 * time.Second
+
+func (o *Options) withDefaults() (Options, error) {
+	if o == nil {
+		return Options{}, errors.New("otrchat: Options.Address is required")
+	}
+	r := *o
+	switch {
+	case r.Address == "":
+		return r, errors.New("otrchat: Options.Address is required")
+	case r.Key == nil || r.Key.Fingerprint().IsZero():
+		return r, errors.New("otrchat: Options.Key is required")
+	case r.OTRTimeout < 0:
+		return r, errors.New("otrchat: Options.OTRTimeout is negative")
+	case r.Policy < contacts.Inherit || r.Policy > contacts.Never:
+		return r, fmt.Errorf("otrchat: Options.Policy %d is unknown", r.Policy)
+	}
+	if r.Policy == contacts.Inherit {
+		r.Policy = Opportunistic
+	}
+	if r.OTRTimeout == 0 {
+		r.OTRTimeout = defaultOTRTimeout
+	}
+	if r.Contacts == nil {
+		r.Contacts = contacts.NewMemory()
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	return r, nil
+}

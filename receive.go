@@ -1,0 +1,197 @@
+package otrchat
+
+import (
+	"mime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/cpim"
+	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/otrsession"
+)
+
+// pump takes messages from the session, one after the other, and makes events of them.
+func (c *EncryptedChat) pump() {
+	defer c.client.wg.Done()
+	defer c.wg.Done()
+	defer close(c.done)
+	for c.waitForRoom() {
+		m, err := c.session.Receive(c.ctx)
+		if err != nil {
+			break
+		}
+		c.handle(m)
+	}
+	<-c.ended // watch knows why
+}
+
+// waitForRoom waits until the application has taken events, false when the chat has ended.
+func (c *EncryptedChat) waitForRoom() bool {
+	for {
+		wait := c.events.full()
+		if wait == nil {
+			return true
+		}
+		select {
+		case <-wait:
+		case <-c.ctx.Done():
+			return false
+		}
+	}
+}
+
+// handle takes one message.
+func (c *EncryptedChat) handle(m *msrp.Message) {
+	in, ok := unwrap(m)
+	if !ok {
+		c.report(m, msrp.StatusBadRequest)
+		return
+	}
+	code := msrp.StatusOK
+	switch {
+	case in.mediaType == "application/im-iscomposing+xml": // not shown
+	case !strings.HasPrefix(in.mediaType, "text/"):
+		code = msrp.StatusUnsupportedMedia
+	case c.mayEncrypt():
+		code = c.decrypt(in)
+	case otrsession.Classify(in.body).IsProtocol(): // neither answered nor shown
+	default:
+		c.show(in, otrsession.StripTag(in.body), false)
+	}
+	c.report(m, code)
+}
+
+func (c *EncryptedChat) report(m *msrp.Message, code int) {
+	if err := c.session.Report(m, code); err != nil {
+		c.client.o.Logger.Debug("otrchat: report", "contact", c.address, "error", err)
+	}
+}
+
+// incoming is a message without its wrapping.
+type incoming struct {
+	mediaType string
+	body      []byte
+	time      time.Time
+}
+
+func unwrap(m *msrp.Message) (in incoming, ok bool) {
+	in = incoming{body: m.Body, time: time.Now()}
+	contentType := m.ContentType
+	if in.mediaType = mediaType(contentType); in.mediaType == "message/cpim" {
+		inner, err := cpim.Parse(m.Body)
+		if err != nil {
+			return in, false
+		}
+		if in.body, err = inner.Decode(); err != nil {
+			return in, false
+		}
+		if !inner.DateTime.IsZero() {
+			in.time = inner.DateTime
+		}
+		if contentType = inner.ContentType; contentType == "" {
+			contentType = "text/plain" // RFC 2045 section 5.2
+		}
+		in.mediaType = mediaType(contentType)
+	}
+	return in, true
+}
+
+func mediaType(contentType string) string {
+	t, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		t, _, _ = strings.Cut(contentType, ";")
+		t = strings.ToLower(strings.TrimSpace(t))
+	}
+	return t
+}
+
+// decrypt hands a text to OTR and returns the status for the report.
+func (c *EncryptedChat) decrypt(in incoming) int {
+	if err := c.lock(c.ctx); err != nil {
+		return msrp.StatusBadRequest
+	}
+	defer c.unlock()
+	if !c.mayEncrypt() { // changed meanwhile
+		return msrp.StatusBadRequest
+	}
+	step, err := c.otr.Decrypt(in.body)
+	if err != nil {
+		c.client.o.Logger.Warn("otrchat: OTR", "contact", c.address, "error", err)
+		return msrp.StatusBadRequest
+	}
+	if err := c.protocol(c.ctx, step); err != nil {
+		c.client.o.Logger.Info("otrchat: answering an OTR message", "contact", c.address, "error", err)
+	}
+	code := msrp.StatusOK
+	for _, e := range step.Events {
+		c.otrEvent(e)
+		if e.Type == otrsession.EventUnreadable {
+			code = msrp.StatusBadRequest
+		}
+	}
+	if step.HasMessage {
+		if !step.Encrypted {
+			c.plainTextCame()
+		}
+		c.show(in, step.Plaintext, step.Encrypted)
+	}
+	return code
+}
+
+// show makes a Message of a text.
+func (c *EncryptedChat) show(in incoming, text []byte, encrypted bool) {
+	s := string(text)
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	c.events.add(Message{Text: s, ContentType: in.mediaType, Time: in.time, Encrypted: encrypted, Security: c.Security()})
+}
+
+// plainTextCame ends the waiting for the peer's answer to our request for encryption: the peer writes without.
+func (c *EncryptedChat) plainTextCame() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting != nil && c.policy != Always {
+		c.stopWaiting()
+		c.signal()
+	}
+}
+
+// otrEvent follows one event of the OTR conversation, under wire.
+func (c *EncryptedChat) otrEvent(e otrsession.Event) {
+	switch e.Type {
+	case otrsession.EventEncrypted:
+		c.setSecurity(c.learn(e.Fingerprint), e.Fingerprint)
+	case otrsession.EventFinished:
+		c.peerEnded()
+	case otrsession.EventOffered:
+		if err := c.start(c.ctx); err != nil {
+			c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
+		}
+	case otrsession.EventUnencrypted:
+		c.events.add(SystemMessage{"The next message came unencrypted. Somebody else may have written it.", true})
+	case otrsession.EventUnreadable:
+		c.events.add(SystemMessage{"A message came that could not be decrypted. It is lost.", true})
+	case otrsession.EventPeerError:
+		c.events.add(SystemMessage{"The other side's program reports: " + e.Text, false})
+	case otrsession.EventAKEFailed:
+		c.client.o.Logger.Info("otrchat: key exchange", "contact", c.address, "error", e.Err)
+	case otrsession.EventSMPAsked, otrsession.EventSMPProgress, otrsession.EventSMPSucceeded, otrsession.EventSMPFailed, otrsession.EventSMPAborted:
+		c.smpEvent(e)
+	default:
+		c.client.o.Logger.Debug("otrchat: OTR event", "contact", c.address, "event", e.Type.String())
+	}
+}
+
+// peerEnded locks the input until the user decides.
+func (c *EncryptedChat) peerEnded() {
+	const text = "The other side ended encryption. Nothing is sent until you start it again or confirm to go on unencrypted."
+	c.setSecurity(Ended, Fingerprint{})
+	c.events.add(SystemMessage{text, true})
+	c.client.notify(notify.Notification{
+		Kind: notify.EncryptionEnded, Urgency: notify.Normal, Contact: c.address,
+		Title: "Encryption ended: " + c.address, Body: text, Time: time.Now(),
+	})
+}

@@ -1,0 +1,187 @@
+package otrchat
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/otrsession"
+)
+
+// learn notes the key that the peer has shown, warns if it is not the one that was known, and tells what the lock shows.
+func (c *EncryptedChat) learn(fp Fingerprint) Security {
+	var change contacts.Change
+	var before contacts.Contact
+	var security Security
+	err := c.update(c.ctx, func(contact *contacts.Contact) error {
+		before = contact.Clone()
+		if contact.DisplayName == "" {
+			contact.DisplayName = cut(c.RemoteDisplayName(), contacts.MaxDisplayName)
+		}
+		change = contact.Learn(contacts.Fingerprint(fp), time.Now())
+		security = judge(contact, contacts.Fingerprint(fp))
+		return nil
+	})
+	if err != nil {
+		c.client.o.Logger.Error("otrchat: the contact's key could not be saved", "contact", c.address, "error", err)
+		c.events.add(SystemMessage{"The contact's key could not be compared with what is saved. It is " + fp.String() + ".", true})
+		return Unverified
+	}
+	if change == contacts.KeyChanged {
+		c.warnChanged(before, fp)
+	}
+	if key, _ := before.Key(contacts.Fingerprint(fp)); key.Trust == contacts.Revoked {
+		c.events.add(SystemMessage{c.address + " uses a key that was revoked: " + fp.String() + ".", true})
+	}
+	return security
+}
+
+// warnChanged tells the chat and the Notifier, once for each fingerprint: contacts.Learn sees to that.
+func (c *EncryptedChat) warnChanged(before contacts.Contact, fp Fingerprint) {
+	known := "A key was known"
+	for _, k := range before.Keys {
+		if k.Trust.Verified() {
+			known = "A verified key was known"
+		}
+	}
+	text := fmt.Sprintf("%s has a new key. %s for this contact before. This can be a new device, or somebody in the middle: verify the contact again. "+
+		"The new fingerprint is %s.", c.address, known, fp)
+	c.events.add(SystemMessage{text, true})
+	c.client.notify(notify.Notification{
+		Kind: notify.FingerprintChanged, Urgency: notify.Critical, Contact: c.address,
+		Title: "Encryption warning: new key of " + c.address, Body: text, Time: time.Now(),
+	})
+}
+
+// update changes the contact in the store.
+func (c *EncryptedChat) update(ctx context.Context, change func(*contacts.Contact) error) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if _, err := contacts.Update(ctx, c.client.o.Contacts, c.address, change); err != nil {
+		return fmt.Errorf("otrchat: %w", err)
+	}
+	return nil
+}
+
+// cut shortens s to n bytes without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
+
+// SetVerified saves that the user compared the fingerprint that the chat is encrypted with, or takes that back. Errors: ErrNotEncrypted, the
+// store's, the chat's or ctx's.
+func (c *EncryptedChat) SetVerified(ctx context.Context, fp Fingerprint, verified bool) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	if now, ok := c.RemoteFingerprint(); !ok || now != fp {
+		return ErrNotEncrypted
+	}
+	return c.setTrust(ctx, fp, func(contact *contacts.Contact) error {
+		if verified {
+			return contact.Verify(contacts.Fingerprint(fp), contacts.VerifiedManually, time.Now())
+		}
+		return contact.Unverify(contacts.Fingerprint(fp))
+	})
+}
+
+// setTrust, under wire, saves a change of trust and shows it.
+func (c *EncryptedChat) setTrust(ctx context.Context, fp Fingerprint, change func(*contacts.Contact) error) error {
+	var security Security
+	err := c.update(ctx, func(contact *contacts.Contact) error {
+		err := change(contact)
+		security = judge(contact, contacts.Fingerprint(fp))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if now, ok := c.RemoteFingerprint(); ok && now == fp {
+		c.setSecurity(security, fp)
+	}
+	return nil
+}
+
+// StartSMP asks the peer to prove that it knows a secret that both users share (the socialist millionaires' protocol); how it goes comes as
+// SMP events. The question is optional and shown to the peer. Errors: ErrNotEncrypted, otrsession's ErrSMPInProgress and ErrEmptySecret, the
+// chat's or ctx's. A secret beyond ASCII fails with some clients.
+func (c *EncryptedChat) StartSMP(ctx context.Context, question, secret string) error {
+	return c.smp(ctx, func() (otrsession.Step, error) { return c.otr.StartSMP(question, []byte(secret)) })
+}
+
+// AnswerSMP gives the user's secret after SMPAsked. Errors: otrsession.ErrNoSMP where nobody asked, and those of StartSMP.
+func (c *EncryptedChat) AnswerSMP(ctx context.Context, secret string) error {
+	return c.smp(ctx, func() (otrsession.Step, error) { return c.otr.AnswerSMP([]byte(secret)) })
+}
+
+// AbortSMP gives up. Errors: otrsession.ErrNoSMP where there is nothing to abort, and those of StartSMP.
+func (c *EncryptedChat) AbortSMP(ctx context.Context) error {
+	return c.smp(ctx, c.otr.AbortSMP)
+}
+
+func (c *EncryptedChat) smp(ctx context.Context, do func() (otrsession.Step, error)) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	if !c.Security().Encrypted() {
+		return ErrNotEncrypted
+	}
+	step, err := do()
+	if err != nil {
+		return fmt.Errorf("otrchat: %w", err)
+	}
+	if err := c.protocol(ctx, step); err != nil {
+		return err
+	}
+	for _, e := range step.Events {
+		c.otrEvent(e)
+	}
+	return nil
+}
+
+// smpEvent follows the protocol, under wire. A success verifies the key, except for the one who answered a question of the peer's choosing:
+// the peer may have asked what everybody knows.
+func (c *EncryptedChat) smpEvent(e otrsession.Event) {
+	out := SMP{}
+	switch e.Type {
+	case otrsession.EventSMPAsked:
+		out = SMP{Progress: SMPAsked, Question: e.Question}
+		c.smpQuestion = e.HasQuestion
+	case otrsession.EventSMPProgress:
+		out.Progress = SMPAnswered
+	case otrsession.EventSMPFailed:
+		out.Progress = SMPFailed
+	case otrsession.EventSMPAborted:
+		out.Progress = SMPAborted
+	case otrsession.EventSMPSucceeded:
+		out = SMP{Progress: SMPSucceeded, Verified: c.smpSucceeded(e.Fingerprint)}
+	}
+	if out.Progress != SMPAsked {
+		c.smpQuestion = c.smpQuestion && out.Progress == SMPAnswered
+	}
+	c.events.add(out)
+}
+
+// smpSucceeded saves the verification, if there is one, and tells whether the key is verified now.
+func (c *EncryptedChat) smpSucceeded(fp Fingerprint) bool {
+	if !c.smpQuestion {
+		err := c.setTrust(c.ctx, fp, func(contact *contacts.Contact) error {
+			return contact.Verify(contacts.Fingerprint(fp), contacts.VerifiedSMP, time.Now())
+		})
+		if err != nil {
+			c.client.o.Logger.Error("otrchat: the verification could not be saved", "contact", c.address, "error", err)
+			c.events.add(SystemMessage{"The verification succeeded, but it could not be saved.", true})
+		}
+	}
+	return c.Security() == Verified
+}
