@@ -3,16 +3,19 @@ module github.com/otrchat/otrchat
 go 1.25.0
 
 require (
+	github.com/coyim/constbn v0.0.0-20251201142907-b19b950d1e1c
+	github.com/coyim/otr3 v0.0.0-20251201172118-4568b9acbc7c
+	github.com/emiago/sipgo v1.7.2
+	github.com/icholy/digest v1.2.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
 	github.com/awnumar/memcall v0.5.0 // indirect
-	github.com/coyim/constbn v0.0.0-20251201142907-b19b950d1e1c // indirect
-	github.com/coyim/otr3 v0.0.0-20251201172118-4568b9acbc7c // indirect
-	github.com/emiago/sipgo v1.7.2 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/gobwas/ws v1.3.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/icholy/digest v1.2.0 // indirect
-	github.com/stretchr/testify v1.12.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sync v0.16.0 // indirect
 	golang.org/x/sys v0.35.0 // indirect
