@@ -2,46 +2,94 @@ package msrp
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
 
 // conn is one connection. Its read loop hands frames to the sessions bound to it and never waits for an application.
+// Where locks are held together, Session.mu comes before conn.mu and writer.mu; Endpoint.mu is held alone.
 type conn struct {
-	e   *Endpoint
-	nc  net.Conn
-	dec *Decoder
-	w   *writer
-	wg  sync.WaitGroup // the two loops
+	e      *Endpoint
+	nc     net.Conn
+	secure bool // runs over TLS
+	dec    *Decoder
+	w      *writer
+	wg     sync.WaitGroup // the two loops
+	bindBy time.Time      // until when an accepted connection has to name a session
+	done   chan struct{}  // closed under mu
 
-	last *Session // of the read loop: the session of the frame before
+	// Of the read loop: the session and the paths of the request before, and whether the read deadline is that of a frame.
+	last     *Session
+	to, from string
+	paced    bool
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
 	unbound  bool // accepted and without a session so far
-	closed   bool
-	done     chan struct{}
 }
 
 func newConn(e *Endpoint, nc net.Conn, accepted bool) *conn {
-	return &conn{
-		e: e, nc: nc, dec: NewDecoder(nc, &e.o.Limits), w: newWriter(nc),
+	c := &conn{
+		e: e, nc: nc, w: newWriter(nc), bindBy: time.Now().Add(bindTimeout),
 		sessions: map[*Session]struct{}{}, unbound: accepted, done: make(chan struct{}),
 	}
+	c.dec = NewDecoder(c, &e.o.Limits)
+	_, c.secure = nc.(interface{ ConnectionState() tls.ConnectionState })
+	if accepted {
+		nc.SetReadDeadline(c.bindBy)
+	}
+	return c
 }
 
 func (c *conn) readLoop() {
 	defer c.e.wg.Done()
 	defer c.wg.Done()
-	err := c.read()
-	if errors.Is(err, io.EOF) {
+	err := c.handshake()
+	if err == nil {
+		err = c.read()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("msrp: the peer closed the connection: %w", err)
 	}
 	c.close(err)
+}
+
+// handshake runs TLS on an accepted connection. A read deadline alone would not bound it: it also writes.
+func (c *conn) handshake() error {
+	h, ok := c.nc.(interface{ HandshakeContext(context.Context) error })
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), c.bindBy)
+	defer cancel()
+	return h.HandshakeContext(ctx)
+}
+
+// Read is for the Decoder. A bound peer may be silent between two frames, but not within one.
+func (c *conn) Read(p []byte) (int, error) {
+	if within := c.dec.within(); (within || c.paced) && !c.isUnbound() {
+		c.paced = within
+		deadline := time.Time{}
+		if within {
+			deadline = time.Now().Add(partialTimeout)
+		}
+		c.nc.SetReadDeadline(deadline)
+	}
+	n, err := c.nc.Read(p)
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, fmt.Errorf("%w: a frame broke off", ErrTimeout)
+	}
+	return n, fmt.Errorf("msrp: read: %w", err)
 }
 
 func (c *conn) writeLoop() {
@@ -55,11 +103,11 @@ func (c *conn) writeLoop() {
 // close ends the connection and the sessions on it. It does not wait for the loops.
 func (c *conn) close(err error) {
 	c.mu.Lock()
-	if c.closed {
+	if c.closed() {
 		c.mu.Unlock()
 		return
 	}
-	c.closed = true
+	close(c.done)
 	if c.unbound {
 		c.unbound = false
 		c.e.unbound.Add(-1)
@@ -67,9 +115,8 @@ func (c *conn) close(err error) {
 	sessions := c.sessions
 	c.sessions = nil
 	c.mu.Unlock()
-	close(c.done)
 	c.w.close()
-	c.nc.Close()
+	c.hangUp()
 	c.e.mu.Lock()
 	delete(c.e.conns, c)
 	c.e.mu.Unlock()
@@ -78,11 +125,35 @@ func (c *conn) close(err error) {
 	}
 }
 
+func (c *conn) closed() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *conn) isUnbound() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unbound
+}
+
+// hangUp closes the network connection. TLS sends a last alert, for which a peer that does not read could make it wait.
+func (c *conn) hangUp() {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		t := time.AfterFunc(alertTimeout, func() { tc.NetConn().Close() })
+		defer t.Stop()
+	}
+	c.nc.Close()
+}
+
 // attach binds a session to the connection, false if it is closed.
 func (c *conn) attach(s *Session) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed() {
 		return false
 	}
 	if c.unbound {
@@ -144,7 +215,7 @@ func (c *conn) request(f *Frame) error {
 
 // route finds the session that a request is for and checks both of its paths; a status other than 0 is the refusal.
 func (c *conn) route(f *Frame) (*Session, int) {
-	if s := c.last; s != nil && string(f.ToPath) == s.own && string(f.FromPath) == s.remoteText && !s.ended() {
+	if s := c.last; s != nil && string(f.ToPath) == c.to && string(f.FromPath) == c.from && !s.ended() {
 		return s, 0
 	}
 	to, err := ParseURI(string(f.ToPath)) // one URI: we are an endpoint, not a relay
@@ -162,14 +233,14 @@ func (c *conn) route(f *Frame) (*Session, int) {
 	if code := s.bind(c, from); code != 0 {
 		return nil, code
 	}
-	c.last = s
+	c.last, c.to, c.from = s, string(f.ToPath), string(f.FromPath)
 	return s, 0
 }
 
 // response hands a response to the session whose request it answers. One for no request of ours on this connection is ignored.
 func (c *conn) response(f *Frame) {
 	s := c.last
-	if s == nil || string(f.ToPath) != s.own {
+	if s == nil || string(f.ToPath) != s.own { // a response to the first request comes before any request
 		to, err := ParseURI(string(f.ToPath))
 		if err != nil {
 			return

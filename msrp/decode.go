@@ -8,7 +8,7 @@ import (
 
 // Decoder reads frames from a byte stream, however the stream is split. Next reads a frame up to its headers, Body the body
 // piece by piece, so that a frame of any length passes in bounded memory. After an error other than io.EOF from Body the
-// stream has lost its framing and the connection is of no more use.
+// stream has lost its framing and the connection is of no more use. No error holds what the peer sent: it may be a user's text.
 //
 // A Decoder allocates nothing per frame once its buffer has grown to what the peer sends, at most 64 KiB more than Limits.HeadBytes.
 // It is not safe for concurrent use.
@@ -88,7 +88,7 @@ func (d *Decoder) findHead() error {
 			d.setHead(line, next, id, len(text) == 0)
 			return nil
 		case lines > 0 && bytes.IndexByte(text, ':') < 0:
-			return malformed("header line %q", printable(text))
+			return malformed("header line without a colon")
 		case lines == d.limits.Headers:
 			return fmt.Errorf("%w: more than %d headers", ErrTooLarge, d.limits.Headers)
 		}
@@ -124,7 +124,7 @@ func (d *Decoder) findLine(from int) (next int, err error) {
 // read in behind the head: a head far back in the buffer is moved to the front first, so that there is always room.
 func (d *Decoder) setHead(line, next int, id []byte, blank bool) {
 	d.needle = append(append(append(d.needle[:0], '\r', '\n'), dashes...), id...)
-	if d.start > len(d.buf)/2 {
+	if d.start+line > len(d.buf)/2 {
 		d.compact()
 	}
 	d.head, d.body = d.start+line, d.start+next
@@ -143,11 +143,11 @@ func (d *Decoder) compact() {
 
 func transactionID(startLine []byte) (from, to int, err error) {
 	if !bytes.HasPrefix(startLine, []byte("MSRP ")) {
-		return 0, 0, malformed("start line %q", printable(startLine[:min(len(startLine), 40)]))
+		return 0, 0, malformed("start line does not begin with MSRP")
 	}
 	i := bytes.IndexByte(startLine[5:], ' ')
 	if i < 0 || !validTransactionID(startLine[5:5+i]) {
-		return 0, 0, malformed("transaction ID in %q", printable(startLine[:min(len(startLine), 60)]))
+		return 0, 0, malformed("transaction ID in the start line")
 	}
 	return 5, 5 + i, nil
 }
@@ -230,6 +230,9 @@ func (d *Decoder) finish(n int) bool {
 	return true
 }
 
+// within tells whether a frame has begun and not ended.
+func (d *Decoder) within() bool { return d.state != atHead || d.end > d.start }
+
 // fill reads more bytes behind what is buffered. The head of a frame stays where it is once it is whole; if the buffer has to
 // grow, the Frame goes on aliasing the old one.
 func (d *Decoder) fill() error {
@@ -309,7 +312,7 @@ func (f *Frame) parseStart(line []byte) error {
 		return nil
 	}
 	if len(word) == 0 || len(rest) != len(word) || bytes.IndexFunc(word, notUpper) >= 0 {
-		return malformed("start line %q", printable(line))
+		return malformed("method in the start line")
 	}
 	f.Method = word
 	return nil
@@ -318,9 +321,9 @@ func (f *Frame) parseStart(line []byte) error {
 func (f *Frame) parseHeader(line []byte) error {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 || !validName(line[:colon]) || !validText(line) {
-		return malformed("header line %q", printable(line[:min(len(line), 60)]))
+		return malformed("header name, or control character in a header")
 	}
-	name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
+	name, value := line[:colon], trim(line[colon+1:])
 	if equalName(name, "Byte-Range") {
 		r, err := parseByteRange(value)
 		if err == nil && f.ByteRange != (ByteRange{}) {
@@ -340,6 +343,17 @@ func (f *Frame) parseHeader(line []byte) error {
 		*field = value
 	}
 	return nil
+}
+
+// trim takes blanks off both ends. Unlike bytes.Trim it never returns nil, which would pass for an absent header.
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // invalid keeps the first thing that is wrong.

@@ -16,6 +16,10 @@ type Delivery struct {
 	report bool          // a success report is wanted
 	size   int64
 
+	// Under writer.mu.
+	queued  int       // chunks not yet written
+	written time.Time // when the last of the others was
+
 	// The rest is under s.mu.
 	pending  int  // chunks without a response
 	handed   bool // the last chunk is with the connection
@@ -35,7 +39,7 @@ func (d *Delivery) Sent() <-chan struct{} { return d.sent }
 
 // Wait returns the outcome: nil when the receiver's success report has come, or, if none was asked for, when the next hop has
 // taken every chunk. A 200 of a relay says only that the relay has it. Errors: *StatusError for a refusal or a failure report,
-// ErrTimeout without a response within 30 s or a report within 10 minutes, the session's error when it ended, or ctx's.
+// ErrTimeout without a response within 30 s after the last byte was written, or a report within 10 minutes, the session's error when it ended, or ctx's.
 func (d *Delivery) Wait(ctx context.Context) error {
 	select {
 	case <-d.done:
@@ -50,14 +54,17 @@ func (d *Delivery) Wait(ctx context.Context) error {
 // Done is closed at the outcome; Wait then returns at once.
 func (d *Delivery) Done() <-chan struct{} { return d.done }
 
-// fail, under s.mu, ends the delivery with an error.
-func (d *Delivery) fail(err error) {
+// end, under s.mu, ends the delivery; what came first counts.
+func (d *Delivery) end(err error) {
 	if d.ended {
 		return
 	}
 	d.ended, d.err = true, err
 	d.markSent()
 	close(d.done)
+	if d.report {
+		d.s.forget(d)
+	}
 }
 
 // progress, under s.mu, looks whether the delivery has come to its end.
@@ -69,8 +76,7 @@ func (d *Delivery) progress() {
 	if d.report && d.reported < d.size {
 		return
 	}
-	d.ended = true
-	close(d.done)
+	d.end(nil)
 }
 
 func (d *Delivery) markSent() {
@@ -82,10 +88,9 @@ func (d *Delivery) markSent() {
 
 // request is a chunk without a response yet.
 type request struct {
-	id       uint64 // transaction ID
-	bytes    int    // of the window
-	deadline time.Time
-	d        *Delivery
+	id    uint64 // transaction ID
+	bytes int    // of the window
+	d     *Delivery
 }
 
 // answered takes the response to one of our requests (RFC 4975 section 7.3). The transaction ID and the path must be those of the
@@ -114,8 +119,7 @@ func (s *Session) answered(f *Frame) {
 		if f.Status == StatusOK {
 			r.d.progress()
 		} else {
-			s.forget(r.d)
-			r.d.fail(&StatusError{f.Status, printable(f.Comment)})
+			r.d.end(&StatusError{f.Status, printable(f.Comment)})
 		}
 		break
 	}
@@ -138,8 +142,7 @@ func (s *Session) report(f *Frame) {
 		return
 	}
 	if code != StatusOK {
-		s.forget(d)
-		d.fail(&StatusError{code, printable(text)})
+		d.end(&StatusError{code, printable(text)})
 		return
 	}
 	// Blink counts characters where it should count bytes, so a report of everything counts as everything.
@@ -148,12 +151,9 @@ func (s *Session) report(f *Frame) {
 	case r.Start <= 1 && (r.End == r.Total || r.End == Unknown):
 		d.reported = d.size
 	case r.End >= r.Start:
-		d.reported += r.End - r.Start + 1
+		d.reported = min(d.size, d.reported+r.End-r.Start+1)
 	}
 	d.progress()
-	if d.ended {
-		s.forget(d)
-	}
 }
 
 // delivery, under s.mu, finds a delivery that has no outcome yet.
@@ -184,8 +184,7 @@ func (s *Session) forget(d *Delivery) {
 // expect, under s.mu, starts waiting for d's report. The oldest gives way when too many wait.
 func (s *Session) expect(d *Delivery) {
 	if len(s.reports) == maxPeerReports {
-		s.reports[0].fail(ErrTimeout)
-		s.reports = slices.Delete(s.reports, 0, 1)
+		s.reports[0].end(ErrTimeout)
 	}
 	d.deadline = time.Now().Add(reportTimeout)
 	s.reports = append(s.reports, d)
@@ -194,6 +193,9 @@ func (s *Session) expect(d *Delivery) {
 
 // arm, under s.mu, has sweep run at t at the latest.
 func (s *Session) arm(t time.Time) {
+	if s.err != nil {
+		return
+	}
 	if s.timer == nil {
 		s.timer = time.AfterFunc(time.Until(t), s.sweep)
 		s.wakeAt = t
@@ -212,19 +214,17 @@ func (s *Session) sweep() {
 	}
 	now, released := time.Now(), []int(nil)
 	s.wakeAt = time.Time{}
-	for len(s.inflight) > 0 && !now.Before(s.inflight[0].deadline) {
-		r := s.inflight[0]
-		s.inflight = slices.Delete(s.inflight, 0, 1)
+	s.inflight = slices.DeleteFunc(s.inflight, func(r request) bool {
+		if due := s.conn.w.due(r.d); now.Before(due) {
+			s.arm(due)
+			return false
+		}
 		released = append(released, r.bytes)
-		s.forget(r.d)
-		r.d.fail(ErrTimeout)
-	}
+		r.d.end(ErrTimeout)
+		return true
+	})
 	for len(s.reports) > 0 && !now.Before(s.reports[0].deadline) {
-		s.reports[0].fail(ErrTimeout)
-		s.reports = slices.Delete(s.reports, 0, 1)
-	}
-	if len(s.inflight) > 0 {
-		s.arm(s.inflight[0].deadline)
+		s.reports[0].end(ErrTimeout)
 	}
 	if len(s.reports) > 0 {
 		s.arm(s.reports[0].deadline)

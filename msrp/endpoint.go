@@ -88,7 +88,6 @@ func (e *Endpoint) ServeConn(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	nc.SetReadDeadline(time.Now().Add(bindTimeout))
 	if _, err := e.start(nc, true); err != nil {
 		nc.Close()
 	}

@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"unicode"
 )
 
 // Conditions that an application can test with errors.Is.
 var (
 	// ErrClosed is returned for anything done with a closed Endpoint or Session. It wraps net.ErrClosed.
 	ErrClosed = fmt.Errorf("msrp: closed: %w", net.ErrClosed)
-	// ErrNotConnected is returned by Send, Receive and Report before Connect has succeeded.
+	// ErrNotConnected is returned by Send and Report before Connect has a connection.
 	ErrNotConnected = errors.New("msrp: session is not connected")
-	// ErrTimeout says that a peer or relay did not answer within the time that RFC 4975 gives it (30 s for a response).
+	// ErrTimeout says that a peer or relay did not answer within the time that RFC 4975 gives it (30 s for a response), or that
+	// it broke off within a frame.
 	ErrTimeout = errors.New("msrp: no answer in time")
 	// ErrMalformed is wrapped by every error of the parsers.
 	ErrMalformed = errors.New("msrp: malformed")
@@ -21,8 +23,10 @@ var (
 	ErrTooLarge = errors.New("msrp: over the limit")
 	// ErrNoTLS is returned by Connect for an msrps path when Options.TLS is nil.
 	ErrNoTLS = errors.New("msrp: the path is msrps and Options.TLS is not set")
+	// ErrInsecure is returned by Connect of a session with SessionOptions.Secure for a path whose first hop is not msrps.
+	ErrInsecure = errors.New("msrp: the session is msrps and the peer's path is not")
 	// ErrStalled says that the peer stopped reading: what we owe it no longer fits in the write queue,
-	// or one frame could not be written within 30 s. The connection is closed.
+	// or one frame could not be written within 30 s and a second more for each 16 KiB. The connection is closed.
 	ErrStalled = errors.New("msrp: the peer does not read")
 )
 
@@ -79,13 +83,12 @@ func comment(code int) string {
 // printable keeps a peer's words from breaking out of a log line or an error text.
 func printable(b []byte) string {
 	const most = 200
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) { // control and format characters, those of the C1 set and of text direction too
 			return '?'
 		}
 		return r
 	}, strings.ToValidUTF8(string(b[:min(len(b), most)]), "?"))
-	return s
 }
 
 func malformed(format string, args ...any) error {

@@ -12,18 +12,19 @@ import (
 // Options set up an Endpoint. The zero value is ready to use.
 type Options struct {
 	// Host is the host or host:port that session URIs tell the peer, for an endpoint behind a port forwarding or one that only dials.
-	// Default: the address of the listener given to Serve.
+	// Default: the address of the first listener given to Serve.
 	Host string
 	// Dialer opens connections for active sessions. Default: a net.Dialer.
 	Dialer Dialer
-	// TLS is used for msrps paths, with ServerName set to the hop's host where it is empty. Default: msrps is refused with ErrNoTLS.
+	// TLS is used when dialling msrps paths, with ServerName set to the hop's host where it is empty, and one record for one frame of
+	// up to 16 KiB. Default: msrps is refused with ErrNoTLS.
 	TLS *tls.Config
 	// MaxMessage bounds a received message's body, in bytes; a longer one is answered with 413. Default 8 MiB.
 	MaxMessage int
-	// InboxMessages and InboxBytes bound what waits for Receive, per session; what does not fit is answered with 413.
-	// Default 256 messages and 16 MiB.
+	// InboxMessages bounds what waits for Receive, per session, in messages; what does not fit is answered with 413. Default 256.
 	InboxMessages int
-	InboxBytes    int
+	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes. Default 16 MiB, or MaxMessage if that is more.
+	InboxBytes int
 	// ManualReports leaves success reports to the caller, who calls Session.Report once the message has really been understood,
 	// decrypted for example. Default: a report is sent when the message is in the inbox.
 	ManualReports bool
@@ -35,8 +36,9 @@ type Options struct {
 
 // SessionOptions set up one session.
 type SessionOptions struct {
-	// Secure makes the session's URI an msrps one, as "TCP/TLS/MSRP" in the SDP demands of both sides. It needs Options.TLS; a passive
-	// session also needs a listener that does TLS. Default false.
+	// Secure makes the session's URI an msrps one, as "TCP/TLS/MSRP" in the SDP demands of both sides, and refuses a connection
+	// without TLS. It needs Options.TLS; a passive session also needs a listener that gives out TLS connections: *tls.Conn, or whatever
+	// has its ConnectionState method. Set DynamicRecordSizingDisabled in the listener's tls.Config too. Default false.
 	Secure bool
 }
 
@@ -62,11 +64,13 @@ const (
 	maxPeerReports = 1024       // deliveries of a session that wait for a success report
 	maxUnbound     = 256        // accepted connections that have not named a session yet
 
-	responseTimeout = 30 * time.Second // RFC 4975 section 7.1.1: no response is a failure
-	writeTimeout    = 30 * time.Second // for one frame
-	bindTimeout     = 30 * time.Second // for an accepted connection to name a session
-	partialTimeout  = 2 * time.Minute  // between two chunks of a message
-	reportTimeout   = 10 * time.Minute // for a success report
+	responseTimeout = 30 * time.Second       // RFC 4975 section 7.1.1: no response is a failure
+	writeTimeout    = 30 * time.Second       // for one frame, and a second more for each 16 KiB
+	dialTimeout     = 30 * time.Second       // for a connection with its TLS handshake
+	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
+	bindTimeout     = 30 * time.Second       // for an accepted connection to name a session
+	partialTimeout  = 2 * time.Minute        // between two chunks of a message or two pieces of a frame
+	reportTimeout   = 10 * time.Minute       // for a success report
 )
 
 func (o *Options) withDefaults() (Options, error) {
@@ -81,7 +85,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}{
 		{"MaxMessage", &r.MaxMessage, defaultMaxMessage},
 		{"InboxMessages", &r.InboxMessages, defaultInboxMessages},
-		{"InboxBytes", &r.InboxBytes, defaultInboxBytes},
+		{"InboxBytes", &r.InboxBytes, max(defaultInboxBytes, r.MaxMessage)},
 		{"Limits.HeadBytes", &r.Limits.HeadBytes, defaultHeadBytes},
 		{"Limits.Headers", &r.Limits.Headers, defaultHeaders},
 	} {

@@ -18,8 +18,8 @@ type partial struct {
 
 // receive takes one SEND frame, answers it and puts a finished message into the inbox. It runs on the read loop.
 func (s *Session) receive(c *conn, f *Frame) error {
-	if !f.HasBody() { // binds the session, keeps it alive, or is an empty chunk
-		return s.receiveEmpty(c, f)
+	if !f.HasBody() && !s.unfinished(f.MessageID) { // binds the session or keeps it alive
+		return c.respond(f, StatusOK)
 	}
 	p, code := s.gather(f)
 	for {
@@ -40,23 +40,22 @@ func (s *Session) receive(c *conn, f *Frame) error {
 	if p == nil {
 		return c.respond(f, code)
 	}
-	code, m := s.settle(p, f.Continuation, code)
-	if err := c.respond(f, code); err != nil || m == nil {
+	m := p.m // from settle on, p.m may be the receiver's
+	code, whole := s.settle(p, f.Continuation, code)
+	if err := c.respond(f, code); err != nil {
 		return err
 	}
-	if m.SuccessReport && !s.e.o.ManualReports {
-		return ignoreClosed(s.Report(m, StatusOK))
+	if whole && m.SuccessReport && !s.e.o.ManualReports {
+		return ignoreClosed(s.Report(&m, StatusOK))
 	}
 	return nil
 }
 
-func (s *Session) receiveEmpty(c *conn, f *Frame) error {
-	if f.Continuation != More {
-		s.mu.Lock()
-		s.drop(string(f.MessageID))
-		s.mu.Unlock()
-	}
-	return c.respond(f, StatusOK)
+// unfinished tells whether a message with this ID has begun and not ended.
+func (s *Session) unfinished(id []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.partials[string(id)] != nil
 }
 
 // gather finds or begins the message that a chunk belongs to. Chunks count in the order in which they come: peers and relays write
@@ -85,8 +84,8 @@ func (s *Session) gather(f *Frame) (*partial, int) {
 	return p, 0
 }
 
-// settle does what the end of a chunk demands: it keeps the partial message, drops it, or delivers it.
-func (s *Session) settle(p *partial, flag Continuation, code int) (int, *Message) {
+// settle does what the end of a chunk demands: it keeps the partial message, drops it, or delivers it whole.
+func (s *Session) settle(p *partial, flag Continuation, code int) (status int, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.busy, p.last = false, time.Now()
@@ -111,12 +110,12 @@ func (s *Session) settle(p *partial, flag Continuation, code int) (int, *Message
 	case !s.inbox.put(&p.m):
 		code = StatusStopSending
 	default:
-		return StatusOK, &p.m
+		whole = true
 	}
 	if code == 0 {
 		code = StatusOK
 	}
-	return code, nil
+	return code, whole
 }
 
 // drop, under s.mu, forgets an unfinished message.
@@ -169,7 +168,7 @@ func (b *inbox) took(m *Message) *Message {
 	return m
 }
 
-// Receive returns the next message. After the session has ended it returns what is still in the inbox, then the session's error.
+// Receive returns the next message, which is the caller's from then on. Before Connect it waits. After the session has ended it returns what is still in the inbox, then the session's error.
 // A ctx that ends leaves the session as it is.
 func (s *Session) Receive(ctx context.Context) (*Message, error) {
 	select {

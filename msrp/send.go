@@ -3,6 +3,7 @@ package msrp
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 // Send hands a message to the connection and returns its Delivery. A body goes in one chunk whenever the peers out there can take it,
 // else in several (RFC 4975 section 5.1); chunks of messages sent at the same time take turns. Send waits for room in the session's window, so
 // it returns when the last chunk is queued; it keeps no reference to m. Messages of one goroutine reach the wire in the order of its calls.
+// A message without a body keeps the session alive and is not shown to the peer's user.
 //
 // Errors: ErrNotConnected, ErrClosed or what ended the session, an error wrapping ErrMalformed for a field that cannot go on the wire,
 // *StatusError or ErrTimeout if the peer refuses a chunk before the last is sent, or ctx's error; then the message is aborted on the wire.
@@ -18,7 +20,7 @@ func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	c, err := s.connection()
+	c, err := s.connection(true)
 	if err != nil {
 		return nil, err
 	}
@@ -33,8 +35,7 @@ func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 	}
 	if err := s.chunks(ctx, c, m, d); err != nil {
 		s.mu.Lock()
-		s.forget(d)
-		d.fail(err)
+		d.end(err)
 		s.mu.Unlock()
 		return nil, err
 	}
@@ -55,13 +56,16 @@ func (m *Message) check() error {
 	return nil
 }
 
-func (s *Session) connection() (*conn, error) {
+// connection returns the session's connection, for a new message or for something else.
+func (s *Session) connection(message bool) (*conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.err != nil:
 		return nil, s.err
-	case !s.connected:
+	case s.shutdown && message:
+		return nil, ErrClosed
+	case s.conn == nil:
 		return nil, ErrNotConnected
 	}
 	return s.conn, nil
@@ -93,48 +97,51 @@ func (s *Session) chunkSize(size int) int {
 	return chunkBytes
 }
 
-// chunk waits for room and queues one frame.
+// chunk waits for room and queues one frame. If that fails it gives the room in the window back; else the response or sweep does.
 func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, from, n int, last bool) error {
-	if m.FailureReport == Yes {
+	answered := m.FailureReport == Yes
+	if answered {
 		if err := s.window.acquire(ctx, s.done, n); err != nil {
 			return s.reason(err)
 		}
 	}
-	if err := c.w.wait(ctx, writeQueue); err != nil {
-		if m.FailureReport == Yes {
-			s.window.release(n)
+	err := c.w.wait(ctx, writeQueue)
+	if err == nil {
+		flag := More
+		if last {
+			flag = Complete
 		}
-		return s.reason(err)
+		body := m.Body[from : from+n]
+		id, text := newTransactionID(body)
+		frame := s.appendChunk(c.w.buffer(), text[:], m, d.id, from, body, flag)
+		err = s.enqueue(c, frame, request{id, n, d}, answered, last)
 	}
-	flag := More
-	if last {
-		flag = Complete
+	if err != nil && answered {
+		s.window.release(n)
 	}
-	body := m.Body[from : from+n]
-	id, text := newTransactionID(body)
-	frame := s.appendChunk(c.w.buffer(), text[:], m, d.id, from, body, flag)
+	return s.reason(err)
+}
+
+// enqueue hands one frame to the writer and notes it for its response, in one step: the response may come at once.
+func (s *Session) enqueue(c *conn, frame []byte, r request, answered, last bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
-	if d.ended { // refused meanwhile
-		if m.FailureReport == Yes {
-			s.window.release(n)
-		}
-		return d.err
+	if r.d.ended { // refused meanwhile
+		return r.d.err
 	}
-	if err := c.w.request(frame); err != nil {
+	if err := c.w.request(frame, r.d); err != nil {
 		return err
 	}
-	if m.FailureReport == Yes {
-		d.pending++
-		r := request{id: id, bytes: n, deadline: time.Now().Add(responseTimeout), d: d}
+	if answered {
+		r.d.pending++
 		s.inflight = append(s.inflight, r)
-		s.arm(r.deadline)
+		s.arm(time.Now().Add(responseTimeout))
 	}
-	d.handed = last
-	d.progress()
+	r.d.handed = last
+	r.d.progress()
 	return nil
 }
 
@@ -150,8 +157,10 @@ func (s *Session) abort(c *conn, m *Message, d *Delivery, from int) {
 
 // reason replaces ErrClosed by what ended the session.
 func (s *Session) reason(err error) error {
-	if end := s.Err(); end != nil {
-		return end
+	if errors.Is(err, ErrClosed) {
+		if end := s.Err(); end != nil {
+			return end
+		}
 	}
 	return err
 }
@@ -182,7 +191,9 @@ func (s *Session) appendChunk(b, id []byte, m *Message, messageID string, from i
 }
 
 // Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any
-// other code a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for each message.
+// other code, of three digits, a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for
+// each message. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
+// a code or a message that cannot go on the wire.
 func (s *Session) Report(m *Message, code int) error {
 	if code < 100 || code > 999 {
 		return malformed("status code %d", code)
@@ -196,7 +207,7 @@ func (s *Session) Report(m *Message, code int) error {
 	if err := m.check(); err != nil {
 		return err
 	}
-	c, err := s.connection()
+	c, err := s.connection(false)
 	if err != nil {
 		return err
 	}
@@ -210,7 +221,10 @@ func (s *Session) Report(m *Message, code int) error {
 	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
 	b = append(append(b, ' '), comment(code)...)
 	b = append(append(b, "\r\n-------"...), id[:]...)
-	return c.w.push(append(b, "$\r\n"...))
+	if err = c.w.push(append(b, "$\r\n"...)); errors.Is(err, ErrStalled) {
+		c.close(err)
+	}
+	return err
 }
 
 // newTransactionID has 64 random bits and does not stand in the body.

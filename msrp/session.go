@@ -30,23 +30,22 @@ type Session struct {
 	ready chan struct{} // closed once Connect has told the peer's path
 	bound chan struct{} // closed once there is a connection
 
-	mu         sync.Mutex
-	role       Role
-	remote     Path
-	remoteText string // the From-Path of the peer's requests
-	toPath     []byte
-	nextHop    string // the From-Path of responses
-	direct     bool   // no relay between us and the peer
-	cancel     func() // stops Connect
-	conn       *conn
-	connected  bool
-	err        error
-	timer      *time.Timer // runs sweep
-	wakeAt     time.Time   // when; zero if the timer is not set
-	inflight   []request
-	reports    []*Delivery // wait for a success report, oldest first
-	partials   map[string]*partial
-	gathered   int // bytes in partials
+	mu       sync.Mutex
+	role     Role
+	remote   Path
+	toPath   []byte // its text
+	nextHop  string // the From-Path of responses
+	direct   bool   // no relay between us and the peer
+	cancel   func() // stops Connect
+	conn     *conn
+	shutdown bool // Send takes nothing more
+	err      error
+	timer    *time.Timer // runs sweep
+	wakeAt   time.Time   // when; zero if the timer is not set
+	inflight []request
+	reports  []*Delivery // wait for a success report, oldest first
+	partials map[string]*partial
+	gathered int // bytes in partials
 
 	window window
 	inbox  inbox
@@ -70,11 +69,14 @@ func (s *Session) RemotePath() Path {
 }
 
 // Connect binds the session to a connection: an Active side dials the first hop and sends an empty request, which the peer must
-// accept; a Passive side waits for the peer's first request (RFC 4975 section 5.4). Call it once. It returns ctx's error, *StatusError
-// for a refusal, or what the network said; after an error the session is closed.
+// accept; a Passive side waits for the peer's first request (RFC 4975 section 5.4). An Active side gives up after 30 s for the
+// connection with its TLS and 30 s for the answer, a Passive one waits as long as ctx lets it. Call it once.
+//
+// Errors: one wrapping ErrMalformed for a path that cannot go on the wire, ErrInsecure for a path without TLS in a session with it, ErrNoTLS, *StatusError
+// for a refusal, ctx's error, or what the network said. After an error the session is closed, unless remote or role was at fault.
 func (s *Session) Connect(ctx context.Context, remote Path, role Role) error {
-	if len(remote) == 0 || role != Active && role != Passive {
-		return fmt.Errorf("msrp: Connect needs a path and a role")
+	if err := s.checkRemote(remote, role); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -94,6 +96,20 @@ func (s *Session) Connect(ctx context.Context, remote Path, role Role) error {
 	return nil
 }
 
+// checkRemote also stands between a path made by hand and the wire.
+func (s *Session) checkRemote(remote Path, role Role) error {
+	if len(remote) == 0 || role != Active && role != Passive {
+		return errors.New("msrp: Connect needs a path and a role")
+	}
+	if p, err := ParsePath(remote.String()); err != nil || !slices.Equal(p, remote) {
+		return malformed("path given to Connect")
+	}
+	if s.uri.Secure && !remote[0].Secure {
+		return ErrInsecure
+	}
+	return nil
+}
+
 func (s *Session) prepare(remote Path, role Role, cancel func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +120,7 @@ func (s *Session) prepare(remote Path, role Role, cancel func()) error {
 		return errors.New("msrp: Connect was called before")
 	}
 	s.remote, s.role, s.cancel = slices.Clone(remote), role, cancel
-	s.remoteText, s.toPath = remote.String(), remote.Append(nil)
+	s.toPath = remote.Append(nil)
 	s.nextHop = remote[0].String()
 	s.direct = len(remote) == 1
 	close(s.ready)
@@ -114,7 +130,6 @@ func (s *Session) prepare(remote Path, role Role, cancel func()) error {
 func (s *Session) await(ctx context.Context) error {
 	select {
 	case <-s.bound:
-		s.setConnected()
 		return nil
 	case <-s.done:
 		return s.Err()
@@ -128,11 +143,8 @@ func (s *Session) dial(ctx context.Context) error {
 	if hop.Secure && s.e.o.TLS == nil {
 		return ErrNoTLS
 	}
-	nc, err := s.e.o.Dialer.DialContext(ctx, "tcp", hop.hostport())
+	nc, err := s.open(ctx, hop)
 	if err != nil {
-		return fmt.Errorf("msrp: %w", err)
-	}
-	if nc, err = s.secure(ctx, nc, hop); err != nil {
 		return err
 	}
 	c, err := s.e.start(nc, false)
@@ -142,14 +154,25 @@ func (s *Session) dial(ctx context.Context) error {
 	}
 	if !s.take(c) {
 		c.close(ErrClosed)
+		c.wg.Wait()
 		return s.Err()
 	}
-	s.setConnected()
 	d, err := s.Send(ctx, &Message{}) // binds the session
 	if err != nil {
 		return err
 	}
 	return d.Wait(ctx)
+}
+
+// open dials a hop, with TLS if its URI says so.
+func (s *Session) open(ctx context.Context, hop URI) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	nc, err := s.e.o.Dialer.DialContext(ctx, "tcp", hop.hostport())
+	if err != nil {
+		return nil, fmt.Errorf("msrp: %w", err)
+	}
+	return s.secure(ctx, nc, hop)
 }
 
 // secure runs TLS towards an msrps hop.
@@ -170,12 +193,6 @@ func (s *Session) secure(ctx context.Context, nc net.Conn, hop URI) (net.Conn, e
 	return tc, nil
 }
 
-func (s *Session) setConnected() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.connected = true
-}
-
 // take makes c the session's connection, false if the session has ended or has one.
 func (s *Session) take(c *conn) bool {
 	s.mu.Lock()
@@ -189,18 +206,9 @@ func (s *Session) take(c *conn) bool {
 }
 
 // bind is called by a read loop with a request for s that came on c: it checks the peer's path and, for a passive session without a
-// connection, takes this one. It returns 0 or the status to refuse with. A peer may be faster than our Connect, so bind waits for that,
-// within bounds.
+// connection, takes this one. It returns 0 or the status to refuse with.
 func (s *Session) bind(c *conn, from Path) int {
-	t := time.NewTimer(bindTimeout)
-	defer t.Stop()
-	select {
-	case <-s.ready:
-	case <-s.done:
-		return StatusNoSession
-	case <-c.done:
-		return StatusNoSession
-	case <-t.C:
+	if !s.awaitPath(c) {
 		return StatusNoSession
 	}
 	s.mu.Lock()
@@ -211,12 +219,37 @@ func (s *Session) bind(c *conn, from Path) int {
 		return StatusNoSession
 	case has == c:
 		return 0
+	case s.uri.Secure && !c.secure:
+		return StatusForbidden
 	case has != nil || role != Passive:
 		return StatusSessionInUse
 	case !s.take(c):
 		return StatusSessionInUse
 	}
 	return 0
+}
+
+// awaitPath waits until Connect has told the peer's path: a peer may be faster than the answer that brings it to us. A connection
+// that carries another session does not wait, and no other waits longer than it may be without a session.
+func (s *Session) awaitPath(c *conn) bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+	}
+	if !c.isUnbound() {
+		return false
+	}
+	t := time.NewTimer(time.Until(c.bindBy))
+	defer t.Stop()
+	select {
+	case <-s.ready:
+		return true
+	case <-s.done:
+	case <-c.done:
+	case <-t.C:
+	}
+	return false
 }
 
 func (s *Session) ended() bool {
@@ -235,7 +268,8 @@ func (s *Session) on(c *conn) bool {
 	return s.conn == c
 }
 
-// Shutdown waits until what Send has accepted is written and answered, as far as answers were asked for, and closes. The error is
+// Shutdown takes no new message, waits until those that Send has taken are written and answered, as far as answers were asked for, and
+// closes. It does not wait for success reports. A Send that has not returned may fail with ErrClosed. The error is
 // ctx's if it ended first; the session is closed in any case.
 func (s *Session) Shutdown(ctx context.Context) error {
 	err := s.drain(ctx)
@@ -244,32 +278,17 @@ func (s *Session) Shutdown(ctx context.Context) error {
 
 func (s *Session) drain(ctx context.Context) error {
 	s.mu.Lock()
+	s.shutdown = true
 	c := s.conn
 	s.mu.Unlock()
 	if c == nil {
 		return nil
 	}
-	for {
-		if err := c.w.wait(ctx, 0); err != nil {
-			return ignoreClosed(err)
-		}
-		s.mu.Lock()
-		var last *Delivery
-		if n := len(s.inflight); n > 0 {
-			last = s.inflight[n-1].d
-		}
-		s.mu.Unlock()
-		if last == nil {
-			return nil
-		}
-		select {
-		case <-last.sent:
-		case <-s.done:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	// What is larger than the window gets it only when it is empty, so when everything is answered.
+	if err := s.window.acquire(ctx, s.done, windowBytes+1); err != nil {
+		return ignoreClosed(err)
 	}
+	return ignoreClosed(c.w.wait(ctx, 0))
 }
 
 func ignoreClosed(err error) error {
@@ -283,15 +302,12 @@ func ignoreClosed(err error) error {
 // ErrClosed. It is idempotent and safe from any goroutine; after it returns no goroutine of the session runs.
 func (s *Session) Close() error {
 	s.end(ErrClosed)
+	<-s.done // another goroutine may be at it
 	s.mu.Lock()
 	c := s.conn
 	s.mu.Unlock()
-	if c != nil {
-		select {
-		case <-c.done:
-			c.wg.Wait()
-		default: // another session uses it
-		}
+	if c != nil && c.closed() { // else another session uses it
+		c.wg.Wait()
 	}
 	return nil
 }
@@ -311,14 +327,14 @@ func (s *Session) end(err error) {
 	if s.cancel != nil {
 		s.cancel()
 	}
-	for _, r := range s.inflight {
-		r.d.fail(err)
+	inflight, reports := s.inflight, s.reports
+	s.inflight, s.reports, s.partials = nil, nil, nil
+	for _, r := range inflight {
+		r.d.end(err)
 	}
-	for _, d := range s.reports {
-		d.fail(err)
+	for _, d := range reports {
+		d.end(err)
 	}
-	s.inflight, s.reports = nil, nil
-	close(s.done)
 	s.mu.Unlock()
 	s.e.mu.Lock()
 	delete(s.e.sessions, s.uri.SessionID)
@@ -326,6 +342,7 @@ func (s *Session) end(err error) {
 	if c != nil {
 		c.detach(s)
 	}
+	close(s.done)
 }
 
 // Done is closed when the session has ended.

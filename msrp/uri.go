@@ -23,7 +23,8 @@ type URI struct {
 // DefaultPort is dialled for a URI without a port (RFC 4975 section 15.3).
 const DefaultPort = 2855
 
-// ParseURI reads one URI. It accepts what the peers out there write; the error wraps ErrMalformed.
+// ParseURI reads one URI. It accepts what the peers out there write; the error wraps ErrMalformed and does not hold the URI,
+// which is a secret (RFC 4975 section 14.1).
 func ParseURI(s string) (URI, error) {
 	var u URI
 	if len(s) > maxURI {
@@ -38,23 +39,23 @@ func ParseURI(s string) (URI, error) {
 	case ok && strings.EqualFold(scheme, "msrps"):
 		u.Secure = true
 	default:
-		return u, malformed("URI scheme in %q", s)
+		return u, malformed("URI scheme")
 	}
 	rest, params, ok := strings.Cut(rest, ";")
 	if !ok {
-		return u, malformed("URI %q has no transport", s)
+		return u, malformed("URI without a transport")
 	}
 	u.Transport, u.Params = params, ""
 	if i := strings.IndexByte(params, ';'); i >= 0 {
 		u.Transport, u.Params = params[:i], params[i:]
 	}
 	if u.Transport == "" || strings.IndexFunc(u.Transport, notAlphanum) >= 0 {
-		return u, malformed("URI transport in %q", s)
+		return u, malformed("URI transport")
 	}
 	authority, session, slash := strings.Cut(rest, "/")
 	u.SessionID = session
 	if slash && session == "" || strings.IndexFunc(session, notSessionChar) >= 0 {
-		return u, malformed("session-id in %q", s)
+		return u, malformed("session-id")
 	}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		u.Userinfo, authority = authority[:i], authority[i+1:]
@@ -68,20 +69,20 @@ func (u *URI) parseHostPort(s string) error {
 		host, port = s[:i], s[i+1:]
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			return malformed("port in %q", s)
+			return malformed("port")
 		}
 		u.Port = uint16(n)
 	}
 	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		host = host[1 : len(host)-1]
-		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
-			return malformed("IPv6 address in %q", s)
+		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() || a.Zone() != "" {
+			return malformed("IPv6 address")
 		}
 	} else if strings.IndexFunc(host, notHostChar) >= 0 {
-		return malformed("host in %q", s)
+		return malformed("host")
 	}
 	if host == "" {
-		return malformed("no host in %q", s)
+		return malformed("no host")
 	}
 	u.Host = host
 	return nil

@@ -31,7 +31,7 @@ type writer struct {
 
 type queued struct {
 	frame []byte
-	owed  bool
+	d     *Delivery // of a request; nil for what we owe, a response or report
 }
 
 const (
@@ -67,7 +67,7 @@ func (w *writer) push(frame []byte) error {
 		return ErrStalled
 	}
 	w.owed += len(frame)
-	w.add(queued{frame, true})
+	w.add(queued{frame, nil})
 	return nil
 }
 
@@ -98,15 +98,26 @@ func (w *writer) wait(ctx context.Context, n int) error {
 	return nil
 }
 
-// request queues a request behind a wait.
-func (w *writer) request(frame []byte) error {
+// request queues a request of d behind a wait.
+func (w *writer) request(frame []byte, d *Delivery) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return ErrClosed
 	}
-	w.add(queued{frame, false})
+	d.queued++
+	w.add(queued{frame, d})
 	return nil
+}
+
+// due is until when the responses to d may take: the peer's time begins when it has the last byte.
+func (w *writer) due(d *Delivery) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if d.queued > 0 {
+		return time.Now().Add(responseTimeout)
+	}
+	return d.written.Add(responseTimeout)
 }
 
 func (w *writer) add(q queued) {
@@ -143,8 +154,9 @@ func (w *writer) run() error {
 }
 
 func (w *writer) write(q queued) error {
-	if now := time.Now(); w.deadline.Sub(now) < writeTimeout-time.Second { // not for every frame
-		w.deadline = now.Add(writeTimeout)
+	limit := writeTimeout + time.Duration(len(q.frame)>>14)*time.Second
+	if now := time.Now(); (w.deadline.Sub(now) - limit).Abs() > time.Second { // not for every frame
+		w.deadline = now.Add(limit)
 		w.nc.SetWriteDeadline(w.deadline)
 	}
 	_, err := w.nc.Write(q.frame)
@@ -156,8 +168,11 @@ func (w *writer) write(q queued) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bytes -= len(q.frame)
-	if q.owed {
+	if q.d == nil {
 		w.owed -= len(q.frame)
+	} else {
+		q.d.queued--
+		q.d.written = time.Now()
 	}
 	if len(w.free) < freeBuffers && cap(q.frame) <= freeBytes {
 		w.free = append(w.free, q.frame[:0])
