@@ -25,7 +25,7 @@ type conn struct {
 	bindBy time.Time      // until when an accepted connection has to name a session
 	done   chan struct{}  // closed under mu
 
-	// Of the read loop: the session and the paths of the request before, and whether the read deadline is that of a frame.
+	// Of the read loop: the session of the frame before, the paths of its last request, and whether the read deadline is that of a frame.
 	last     *Session
 	to, from string
 	paced    bool
@@ -240,7 +240,7 @@ func (c *conn) route(f *Frame) (*Session, int) {
 // response hands a response to the session whose request it answers. One for no request of ours on this connection is ignored.
 func (c *conn) response(f *Frame) {
 	s := c.last
-	if s == nil || string(f.ToPath) != s.own { // a response to the first request comes before any request
+	if s == nil || string(f.ToPath) != s.own {
 		to, err := ParseURI(string(f.ToPath))
 		if err != nil {
 			return
@@ -249,9 +249,13 @@ func (c *conn) response(f *Frame) {
 			return
 		}
 	}
-	if s.on(c) {
-		s.answered(f)
+	if !s.on(c) {
+		return
 	}
+	if s != c.last {
+		c.last, c.to, c.from = s, "", ""
+	}
+	s.answered(f)
 }
 
 // respond answers a request, if its sender wants an answer (RFC 4975 section 7.2).
@@ -261,7 +265,7 @@ func (c *conn) respond(f *Frame, code int) error {
 		return nil
 	}
 	text := comment(code)
-	b := c.w.buffer()
+	b := newBuffer()
 	b = append(append(b, "MSRP "...), f.TransactionID...)
 	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
 	b = append(append(b, text...), "\r\nTo-Path: "...)

@@ -113,7 +113,7 @@ func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, f
 		}
 		body := m.Body[from : from+n]
 		id, text := newTransactionID(body)
-		frame := s.appendChunk(c.w.buffer(), text[:], m, d.id, from, body, flag)
+		frame := s.appendChunk(newBuffer(), text[:], m, d.id, from, body, flag)
 		err = s.enqueue(c, frame, request{id, n, d}, answered, last)
 	}
 	if err != nil && answered {
@@ -152,7 +152,7 @@ func (s *Session) abort(c *conn, m *Message, d *Delivery, from int) {
 	stop.FailureReport, stop.SuccessReport = No, false
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.w.push(s.appendChunk(c.w.buffer(), text[:], &stop, d.id, from, nil, Aborted))
+	c.w.push(s.appendChunk(newBuffer(), text[:], &stop, d.id, from, nil, Aborted))
 }
 
 // reason replaces ErrClosed by what ended the session.
@@ -213,7 +213,7 @@ func (s *Session) Report(m *Message, code int) error {
 	}
 	_, id := newTransactionID(nil)
 	size := int64(len(m.Body))
-	b := append(append(c.w.buffer(), "MSRP "...), id[:]...)
+	b := append(append(newBuffer(), "MSRP "...), id[:]...)
 	b = append(append(b, " REPORT\r\nTo-Path: "...), s.toPath...)
 	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
 	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
@@ -263,6 +263,8 @@ func parseTransactionID(b []byte) (uint64, bool) {
 
 // newMessageID has 128 random bits: it is to be unique in the world (RFC 4975 section 7.1.1).
 func newMessageID() string {
+	var id [32]byte
 	a, b := formatID(rand.Uint64()), formatID(rand.Uint64())
-	return string(append(a[:], b[:]...))
+	copy(id[copy(id[:], a[:]):], b[:])
+	return string(id[:])
 }

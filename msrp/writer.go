@@ -23,7 +23,6 @@ type writer struct {
 	spare   []queued // the queue's other array
 	bytes   int      // queued or being written
 	owed    int      // of these, responses and reports
-	free    [][]byte // buffers to use again
 	room    chan struct{}
 	waiting int
 	closed  bool
@@ -34,26 +33,25 @@ type queued struct {
 	d     *Delivery // of a request; nil for what we owe, a response or report
 }
 
+// buffers are for single frames. They belong to no connection, so that an idle one keeps none.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
 const (
-	freeBuffers = 64
-	freeBytes   = 16 << 10 // a larger buffer is not kept
+	bufferBytes  = 16 << 10 // a larger buffer is not kept
+	queueEntries = 512      // nor a longer queue
 )
+
+// newBuffer returns an empty buffer for one frame, which the writer takes back.
+func newBuffer() []byte { return (*buffers.Get().(*[]byte))[:0] }
+
+func recycle(b []byte) {
+	if cap(b) <= bufferBytes {
+		buffers.Put(&b)
+	}
+}
 
 func newWriter(nc net.Conn) *writer {
 	return &writer{nc: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), room: make(chan struct{})}
-}
-
-// buffer returns an empty buffer for one frame.
-func (w *writer) buffer() []byte {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := len(w.free)
-	if n == 0 {
-		return make([]byte, 0, 512)
-	}
-	b := w.free[n-1]
-	w.free = w.free[:n-1]
-	return b
 }
 
 // push queues a response or report without waiting: the read loop calls it. ErrStalled if the peer does not read what we owe it.
@@ -142,6 +140,9 @@ func (w *writer) run() error {
 			}
 			batch[i] = queued{}
 		}
+		if cap(batch) > queueEntries {
+			w.spare = nil
+		}
 		if len(batch) > 0 {
 			continue
 		}
@@ -160,6 +161,7 @@ func (w *writer) write(q queued) error {
 		w.nc.SetWriteDeadline(w.deadline)
 	}
 	_, err := w.nc.Write(q.frame)
+	recycle(q.frame)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrStalled
 	} else if err != nil {
@@ -173,9 +175,6 @@ func (w *writer) write(q queued) error {
 	} else {
 		q.d.queued--
 		q.d.written = time.Now()
-	}
-	if len(w.free) < freeBuffers && cap(q.frame) <= freeBytes {
-		w.free = append(w.free, q.frame[:0])
 	}
 	if w.waiting > 0 {
 		close(w.room)
