@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Delivery tells what became of a sent message. It always ends: with a response, a report, a timeout or the end of the session.
-// It is safe for concurrent use.
+// Delivery tells what became of a sent message (RFC 4975 section 5.3). It always ends: with a response, a report, a timeout or the end
+// of the session. It is safe for concurrent use, and nobody has to look at it.
 type Delivery struct {
 	id     string
 	s      *Session
@@ -39,7 +39,8 @@ func (d *Delivery) Sent() <-chan struct{} { return d.sent }
 
 // Wait returns the outcome: nil when the receiver's success report has come, or, if none was asked for, when the next hop has
 // taken every chunk. A 200 of a relay says only that the relay has it. Errors: *StatusError for a refusal or a failure report,
-// ErrTimeout without a response within 30 s after the last byte was written, or a report within 10 minutes, the session's error when it ended, or ctx's.
+// ErrTimeout without a response within 30 s after the last byte was written, or a report within 10 minutes (sooner
+// if 1,024 later messages wait for theirs), what ended the session, or ctx's error, which leaves the Delivery as it is.
 func (d *Delivery) Wait(ctx context.Context) error {
 	select {
 	case <-d.done:
@@ -93,7 +94,7 @@ type request struct {
 	d     *Delivery
 }
 
-// answered takes the response to one of our requests (RFC 4975 section 7.3). The transaction ID and the path must be those of the
+// answered takes the response to one of our requests (RFC 4975 section 5.3). The transaction ID and the path must be those of the
 // request; other responses are ignored.
 func (s *Session) answered(f *Frame) {
 	id, ok := parseTransactionID(f.TransactionID)
@@ -129,7 +130,7 @@ func (s *Session) answered(f *Frame) {
 	}
 }
 
-// report takes a REPORT (RFC 4975 section 7.1.2).
+// report takes a REPORT (RFC 4975 section 5.3).
 func (s *Session) report(f *Frame) {
 	code, text, err := ParseStatus(f.StatusHeader)
 	if err != nil || f.Invalid != nil {

@@ -17,20 +17,25 @@
 //
 // # Concurrency
 //
-// Endpoint, Session and Delivery are safe for concurrent use; a Decoder is not. The read loop of a connection never waits for the
-// application: what finds no room in a session's inbox is refused on the wire with 413, which the sender's Delivery reports.
+// Endpoint, Session and Delivery are safe for concurrent use; a Decoder is not. A connection has two goroutines, a session without one none.
+// The read loop never waits for the application: what finds no room in a session's inbox is refused on the wire with 413, which the
+// sender's Delivery reports. The only thing that it waits for, if its connection carries no session yet, is the Connect of the session that its
+// first request names. Close works at any moment, against a silent or slow peer too, and waits at most 100 ms for the last alert of a TLS connection.
 //
 // # Limits
 //
 // A frame's head is bounded by Limits, a message by Options.MaxMessage, what waits for Receive by Options.InboxMessages and InboxBytes. A
 // session keeps at most 16 unfinished incoming messages, together no larger than MaxMessage, each for 2 minutes after its last
-// chunk. It sends at most 32 requests or 320 KiB without a response; a response has 30 s (RFC 4975 section 7.1.1), a success report
-// 10 minutes. A connection on which 1 MiB of responses or one frame for 30 s cannot be written is closed, and so is an accepted one that
-// names no session within 30 s, or that is the 257th such.
+// chunk; a frame that stops halfway for 2 minutes ends the connection. A session sends at most 32 requests or 320 KiB without a response, or one
+// larger request alone; a response has 30 s from the last byte of the request (RFC 4975 section 7.1.1), a success report 10 minutes. A connection
+// is closed on which 1 MiB of responses and reports wait to be written, or one frame cannot be written in 30 s and a second more for each
+// 16 KiB. So is an accepted one that names no session within 30 s, or that is the 257th such. Dialling with its TLS handshake has 30 s.
 //
 // # Security
 //
-// Session URIs have 128 random bits: who does not know the URI cannot reach the session, and RFC 4975 section 14.1 rests on that. Both paths of
-// every request and the transaction ID and path of every response are checked, and a session stays with its first connection. MSRP
-// over plain TCP is neither confidential nor authentic. Fields that could break out of their line are refused on both ways.
+// Session URIs have 128 random bits: who does not know the URI cannot reach the session, and RFC 4975 section 14.1 rests on that; so no
+// error and no log line holds one, nor anything of a message. Both paths of every request and the transaction ID and path of every response are
+// checked, and a session stays with its first connection. Fields that could break out of their line are refused on both ways. MSRP over
+// plain TCP is neither confidential nor authentic: SessionOptions.Secure demands TLS for the connection to the next hop and refuses any other, in both
+// roles, but says nothing of the hops behind a relay.
 package msrp

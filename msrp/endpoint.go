@@ -39,8 +39,8 @@ func New(o *Options) (*Endpoint, error) {
 	}, nil
 }
 
-// Serve accepts connections from l for passive sessions, until Close. It returns at once and owns l from then on.
-// Session URIs carry l's address unless Options.Host is set; a listener on all addresses needs Options.Host.
+// Serve accepts connections from l for passive sessions, until Shutdown or Close. It returns at once, with ErrClosed if it is too late for that, and
+// owns l in any case. Session URIs carry the address of the first l unless Options.Host is set; a listener on all addresses needs Options.Host.
 func (e *Endpoint) Serve(l net.Listener) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -80,7 +80,7 @@ func (e *Endpoint) accept(l net.Listener) {
 }
 
 // ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.
-// A connection that names no session of ours within 30 s is closed.
+// A connection that names no session of ours within 30 s, TLS handshake included, is closed, and so is the 257th such at a time.
 func (e *Endpoint) ServeConn(nc net.Conn) {
 	if e.unbound.Add(1) > maxUnbound {
 		e.unbound.Add(-1)
@@ -114,6 +114,7 @@ func (e *Endpoint) start(nc net.Conn, accepted bool) (*conn, error) {
 
 // NewSession opens a session with a fresh, unguessable URI: LocalPath is for the SDP, Connect makes it usable.
 // From now on a peer that knows the URI can connect to it. It needs Options.Host or a served listener; a nil o means the defaults.
+// The session stays with the Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, or one that says that there is no host.
 func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	secure := o != nil && o.Secure
 	if secure && e.o.TLS == nil {

@@ -25,9 +25,11 @@ const (
 func (c Continuation) valid() bool { return c == Complete || c == More || c == Aborted }
 
 // ByteRange is the Byte-Range header (RFC 4975 section 7.1.1): positions count from 1, in bytes. Unknown stands for "*".
-// The zero value means that the header is absent.
+// The zero value means that the header is absent. A peer's is a claim, and often a wrong one.
 type ByteRange struct {
-	Start, End, Total int64
+	Start int64 // of the chunk's first byte in the message, at least 1
+	End   int64 // of its last byte, or Unknown
+	Total int64 // of the message, or Unknown
 }
 
 // Unknown is the "*" of a ByteRange.
@@ -51,10 +53,10 @@ type Frame struct {
 	SuccessReport []byte // "yes" or "no"; empty if absent
 	FailureReport []byte // "yes", "no" or "partial"; empty if absent
 	ByteRange     ByteRange
-	StatusHeader  []byte   // of a REPORT: namespace, code and comment (section 7.1.2)
-	Header        []Header // every other header, in order
-	ContentType   []byte   // not empty exactly if the frame has a body
-	Continuation  Continuation
+	StatusHeader  []byte       // of a REPORT: namespace, code and comment (section 7.1.2)
+	Header        []Header     // every other header, in order
+	ContentType   []byte       // not empty exactly if the frame has a body
+	Continuation  Continuation // from a Decoder: 0 until Body has returned io.EOF, if there is a body
 
 	// Invalid says what is wrong with a header in a frame whose framing held: the receiver answers 400 and goes on.
 	// Always nil in a frame to be encoded.
@@ -64,7 +66,7 @@ type Frame struct {
 // IsRequest tells a request from a response.
 func (f *Frame) IsRequest() bool { return len(f.Method) > 0 }
 
-// HasBody tells whether a blank line and a body follow the headers.
+// HasBody tells whether a blank line and a body, perhaps an empty one, follow the headers.
 func (f *Frame) HasBody() bool { return len(f.ContentType) > 0 }
 
 // ParseStatus splits the Status header of a REPORT: "000 200 OK" gives 200 and "OK". Namespace 000 is the only one

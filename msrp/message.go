@@ -2,11 +2,12 @@ package msrp
 
 // Message is one instant message, whole: what Send takes and Receive gives.
 type Message struct {
-	// ID is the Message-ID. Send makes one if it is empty.
+	// ID is the Message-ID: 4 to 32 letters, digits or any of . - + % = (RFC 4975 section 9). Send makes one with 128 random bits if it is empty.
 	ID string
 	// ContentType is the body's media type with its parameters, "text/plain;charset=utf-8" for example. Required for a body.
 	ContentType string
-	Body        []byte
+	// Body is the content in bytes, of any length; a receiver bounds it by Options.MaxMessage.
+	Body []byte
 	// SuccessReport asks the receiver for a report when it has the whole message (RFC 4975 section 7.1.1). Default no.
 	SuccessReport bool
 	// FailureReport says what the sender wants to hear of failures. Default Yes.
@@ -19,14 +20,19 @@ type FailureReport uint8
 // The three values of the Failure-Report header.
 const (
 	Yes     FailureReport = iota // a response to every chunk, and reports of later failures
-	Partial                      // responses and reports of failures only
-	No                           // nothing: Send cannot tell whether the message arrived
+	Partial                      // reports of failures; a Delivery does not wait for responses
+	No                           // nothing: only a success report can tell that the message arrived
 )
 
 var failureReports = [...]string{Yes: "yes", Partial: "partial", No: "no"}
 
-// String returns the header's value.
-func (r FailureReport) String() string { return failureReports[r] }
+// String returns the header's value, "invalid" for a value that is none of the three.
+func (r FailureReport) String() string {
+	if r > No {
+		return "invalid"
+	}
+	return failureReports[r]
+}
 
 func parseFailureReport(b []byte) FailureReport {
 	switch {

@@ -192,7 +192,7 @@ func (s *Session) appendChunk(b, id []byte, m *Message, messageID string, from i
 
 // Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any
 // other code, of three digits, a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for
-// each message. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
+// each message, as it was received: the length of its body is part of the report. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
 // a code or a message that cannot go on the wire.
 func (s *Session) Report(m *Message, code int) error {
 	if code < 100 || code > 999 {

@@ -20,7 +20,7 @@ type URI struct {
 	Params    string // further parameters as they stood, each with its leading semicolon
 }
 
-// DefaultPort is dialled for a URI without a port (RFC 4975 section 15.3).
+// DefaultPort is dialled for a URI without a port (RFC 4975 section 15 registers it).
 const DefaultPort = 2855
 
 // ParseURI reads one URI. It accepts what the peers out there write; the error wraps ErrMalformed and does not hold the URI,
@@ -88,7 +88,7 @@ func (u *URI) parseHostPort(s string) error {
 	return nil
 }
 
-// Append appends the URI's text to dst. A URI from ParseURI always gives a URI that parses again and is Equal.
+// Append appends the URI's text to dst. A URI from ParseURI gives text that parses to the same URI again. It checks nothing; Connect does.
 func (u URI) Append(dst []byte) []byte {
 	dst = append(dst, "msrp"...)
 	if u.Secure {
@@ -148,10 +148,10 @@ func newSessionID() string {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }
 
-// Path is the way to an endpoint, first hop first, the endpoint itself last (RFC 4975 section 8.1, the SDP attribute "path").
+// Path is the way to an endpoint, first hop first, the endpoint itself last (RFC 4975 section 8.2, the SDP attribute "path").
 type Path []URI
 
-// ParsePath reads URIs separated by blanks. The error wraps ErrMalformed.
+// ParsePath reads URIs separated by blanks, 16 at most. The error wraps ErrMalformed and does not hold the path.
 func ParsePath(s string) (Path, error) {
 	fields := strings.Fields(s)
 	if len(fields) == 0 || len(fields) > maxHops {

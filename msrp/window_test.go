@@ -1,0 +1,67 @@
+package msrp
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWindowBounds(t *testing.T) {
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	for name, c := range map[string]struct{ size, fit int }{
+		"frames": {1, windowFrames}, "bytes": {windowBytes / 4, 4}, "one larger than the window": {10 * windowBytes, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var w window
+			for range c.fit {
+				require.NoError(t, w.acquire(now, nil, c.size))
+			}
+			require.ErrorIs(t, w.acquire(now, nil, c.size), context.Canceled)
+			w.release(c.size)
+			require.NoError(t, w.acquire(now, nil, c.size))
+		})
+	}
+}
+
+// Who waits first goes first, and who gives up leaves the others their turn.
+func TestWindowTakesTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w window
+		require.NoError(t, w.acquire(ctx, nil, windowBytes))
+		order := make(chan int, 3)
+		giveUp, cancel := context.WithCancel(ctx)
+		for i := range 4 {
+			within := ctx
+			if i == 1 {
+				within = giveUp
+			}
+			go func() {
+				if w.acquire(within, nil, windowBytes) == nil {
+					order <- i
+					w.release(windowBytes)
+				}
+			}()
+			synctest.Wait()
+		}
+		require.True(t, w.contended())
+		cancel()
+		synctest.Wait()
+		w.release(windowBytes)
+		synctest.Wait()
+		require.Equal(t, []int{0, 2, 3}, []int{<-order, <-order, <-order})
+		require.False(t, w.contended())
+		require.Zero(t, w.frames)
+		require.Zero(t, w.bytes)
+	})
+}
+
+func TestWindowEndsWithTheSession(t *testing.T) {
+	var w window
+	done := make(chan struct{})
+	require.NoError(t, w.acquire(ctx, done, windowBytes))
+	close(done)
+	require.ErrorIs(t, w.acquire(ctx, done, 1), ErrClosed)
+}
