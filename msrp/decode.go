@@ -7,7 +7,7 @@ import (
 )
 
 // Decoder reads frames from a byte stream, however the stream is split. Next reads a frame up to its headers, Body the body
-// piece by piece, so that a frame of any length passes in bounded memory. After an error other than io.EOF from Body the
+// piece by piece, so that a frame of any length passes in bounded memory. After an error other than Body's io.EOF the
 // stream has lost its framing and the connection is of no more use. No error holds what the peer sent: it may be a user's text.
 //
 // A Decoder allocates nothing per frame once its buffer has grown to what the peer sends, at most 64 KiB more than Limits.HeadBytes.
