@@ -31,6 +31,7 @@ type EncryptedChat struct {
 	done    chan struct{} // closed when all that had come is in the events
 
 	// wire makes encrypting and queueing one step, and so decrypting and the answers to it: OTR's counters must reach the wire in order.
+	// It is held while the store is asked about a new key, too: no text leaves under a key before the user can see whose it is.
 	wire chan struct{} // a mutex whose waiting a context can end
 	otr  *otrsession.Session
 	// smpQuestion, under wire: the SMP in progress was asked by the peer, with a question of its own.
@@ -40,9 +41,11 @@ type EncryptedChat struct {
 
 	mu          sync.Mutex
 	policy      Policy
-	focus       bool // one side is a conference
+	focus       bool // one side was a conference when the lock was last set; isFocus tells how it is now
 	security    Security
 	fingerprint Fingerprint
+	confirm     bool          // encryption ended without a word of the user's, who has not confirmed to go on without
+	leaving     bool          // Shutdown has begun: nothing more is sent
 	waiting     *time.Timer   // for the peer's answer to our request for encryption; nil if not
 	changed     chan struct{} // closed and replaced when one of these changes
 	err         error
@@ -83,25 +86,17 @@ func (c *Client) policy(ctx context.Context, address string) (Policy, error) {
 		return c.o.Policy, nil
 	case err != nil:
 		return 0, fmt.Errorf("loading the contact: %w", err)
+	case !known(contact.Policy):
+		return 0, fmt.Errorf("loading the contact: policy %d is unknown", contact.Policy)
 	}
 	return contact.Policy, nil
 }
 
-// begin asks for encryption where the policy wants it.
-func (c *EncryptedChat) begin() {
-	if c.mayEncrypt() {
-		if err := c.StartEncryption(c.ctx); err != nil {
-			c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
-		}
-	}
-}
+// isFocus tells whether one side is a conference.
+func (c *EncryptedChat) isFocus() bool { return c.client.o.Focus || c.call.Focus() }
 
 // mayEncrypt tells whether OTR can be used at all.
-func (c *EncryptedChat) mayEncrypt() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.focus && c.policy != Never
-}
+func (c *EncryptedChat) mayEncrypt() bool { return !c.isFocus() && c.Policy() != Never }
 
 // RemoteAddress is the peer's address, "sip:bob@example.com".
 func (c *EncryptedChat) RemoteAddress() string { return c.call.RemoteAddress() }
@@ -145,6 +140,12 @@ func (c *EncryptedChat) setSecurity(s Security, fp Fingerprint) {
 		fp = Fingerprint{}
 	}
 	c.security, c.fingerprint = s, fp
+	switch s {
+	case Ended:
+		c.confirm = true
+	case Unverified, Verified, Changed:
+		c.confirm = false
+	}
 	c.stopWaiting()
 	if s != previous || fp != before {
 		c.events.add(SecurityChange{Security: s, Previous: previous, Fingerprint: fp})
@@ -172,11 +173,13 @@ func (c *EncryptedChat) watch() {
 	defer c.wg.Done()
 	for {
 		changed := c.call.FocusChanged()
-		c.followFocus()
 		select {
+		case c.wireToFollow() <- struct{}{}:
+			c.followFocus()
+			c.unlock()
 		case <-changed:
 		case <-c.call.Done():
-			c.end(c.reason(c.call.Err()))
+			c.hungUp()
 			return
 		case <-c.session.Done():
 			c.end(c.reason(c.session.Err()))
@@ -187,6 +190,35 @@ func (c *EncryptedChat) watch() {
 	}
 }
 
+// wireToFollow is the wire if followFocus has something to do, else nil.
+func (c *EncryptedChat) wireToFollow() chan<- struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isFocus() == c.focus {
+		return nil
+	}
+	return c.wire
+}
+
+// hungUp ends a chat whose call is over. The peer's last texts may still be on the way, on a connection of their own: unless we closed the
+// call, they have lingerTimeout to arrive.
+func (c *EncryptedChat) hungUp() {
+	err := c.call.Err()
+	if !c.finish(c.reason(err)) {
+		return
+	}
+	if errors.Is(err, sip.ErrEnded) {
+		t := time.NewTimer(lingerTimeout)
+		defer t.Stop()
+		select {
+		case <-c.session.Done():
+		case <-c.ctx.Done():
+		case <-t.C:
+		}
+	}
+	c.release()
+}
+
 // reason tells why the chat ended in the words of this layer.
 func (c *EncryptedChat) reason(err error) error {
 	if errors.Is(err, sip.ErrEnded) || errors.Is(err, io.EOF) {
@@ -195,59 +227,37 @@ func (c *EncryptedChat) reason(err error) error {
 	return c.client.wrap(err)
 }
 
-// followFocus stops encryption when the peer has become a conference, and starts it when it no longer is one.
-func (c *EncryptedChat) followFocus() {
-	focus := c.client.o.Focus || c.call.Focus()
-	c.mu.Lock()
-	same := focus == c.focus
-	c.focus = focus
-	c.mu.Unlock()
-	switch {
-	case same:
-	case focus:
-		if c.lock(c.ctx) != nil {
-			return
-		}
-		c.otr.End() // what it has to say is not for a conference
-		c.setSecurity(Unavailable, Fingerprint{})
-		c.unlock()
-	default:
-		c.setSecurity(NotEncrypted, Fingerprint{})
-		c.begin()
-	}
-}
-
-// Shutdown ends encryption, waits until what was sent has arrived at the next hop, and hangs up. The error is ctx's if it ended first; the chat
-// is closed in any case.
+// Shutdown ends encryption, waits until what was sent has arrived at the next hop, and hangs up. Send refuses from its beginning on. The error is
+// ctx's if it ended first; the chat is closed in any case.
 func (c *EncryptedChat) Shutdown(ctx context.Context) error {
 	if c.Err() != nil {
-		return nil
+		return c.Close()
 	}
-	err := c.farewell(ctx)
-	err = errors.Join(err, c.session.Shutdown(ctx), c.call.Bye(ctx), c.Close())
-	if err != nil && ctx.Err() != nil {
+	err := errors.Join(c.farewell(ctx), c.session.Shutdown(ctx), c.call.Bye(ctx), c.Close())
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return ctx.Err()
 	}
-	if err != nil && !errors.Is(err, ErrClosed) {
-		return fmt.Errorf("otrchat: hanging up: %w", err)
+	err = c.reason(err)
+	if errors.Is(err, ErrClosed) || errors.Is(err, ErrEnded) { // somebody was faster
+		return nil
 	}
-	return nil
+	return err
 }
 
-// farewell tells the peer that encryption ends.
+// farewell lets nothing more be sent, and tells the peer that encryption ends.
 func (c *EncryptedChat) farewell(ctx context.Context) error {
+	c.mu.Lock()
+	c.leaving = true
+	c.signal()
+	c.mu.Unlock()
 	if err := c.lock(ctx); err != nil {
 		return err
 	}
 	defer c.unlock()
-	if c.otr.State() != otrsession.Encrypted || !c.mayEncrypt() {
-		return nil
-	}
-	step, err := c.otr.End()
-	if err != nil {
-		return err
-	}
-	return c.protocol(ctx, step)
+	return c.endOTR(ctx)
 }
 
 // Close hangs up without waiting for the peer. It is idempotent and safe from any goroutine; after it returns no goroutine of the chat runs.
@@ -260,16 +270,27 @@ func (c *EncryptedChat) Close() error {
 
 // end closes the chat for the reason err. What has come from the peer before can still be received.
 func (c *EncryptedChat) end(err error) {
+	if c.finish(err) {
+		c.release()
+	}
+}
+
+// finish lets nothing more be sent; false if the chat was at its end before.
+func (c *EncryptedChat) finish(err error) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err != nil {
-		c.mu.Unlock()
-		return
+		return false
 	}
 	c.err = err
 	c.stopWaiting()
 	c.signal()
 	close(c.ended)
-	c.mu.Unlock()
+	return true
+}
+
+// release closes what the chat holds of the layers below.
+func (c *EncryptedChat) release() {
 	c.session.Close()
 	c.call.Close()
 	c.client.remove(c)

@@ -8,7 +8,9 @@ import (
 	"sync"
 
 	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/cpim"
 	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/otrsession"
 	"github.com/otrchat/otrchat/sip"
 )
 
@@ -27,7 +29,12 @@ type Client struct {
 	closed bool
 }
 
-const maxNotifications = 16 // at the same time
+const (
+	maxNotifications = 16 // at the same time; half of them are kept for critical ones
+	maxInbox         = 1024
+	// maxMessage is what we take of a peer: the most that OTR takes, and the head of a message/cpim.
+	maxMessage = otrsession.DefaultMaxMessage + cpim.MaxHeaderBytes
+)
 
 // New checks o and makes a Client. It does no I/O; call Listen next. The error names the option that is wrong.
 func New(o *Options) (*Client, error) {
@@ -42,7 +49,9 @@ func New(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
-	endpoint, err := msrp.New(&msrp.Options{Host: opts.MSRPHost, ManualReports: true, Logger: opts.Logger})
+	endpoint, err := msrp.New(&msrp.Options{
+		Host: opts.MSRPHost, MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
@@ -59,15 +68,17 @@ func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress st
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
-	if err := c.msrp.Serve(l); err != nil {
-		return nil, fmt.Errorf("otrchat: %w", err)
+	addr, err := c.agent.Listen(ctx, network, sipAddress)
+	if err != nil {
+		l.Close()
+		return nil, c.wrap(err)
 	}
-	return c.agent.Listen(ctx, network, sipAddress)
+	return addr, c.wrap(c.msrp.Serve(l))
 }
 
 // ListenOn serves two TCP listeners of the caller's, which the Client owns from then on.
 func (c *Client) ListenOn(sip, msrp net.Listener) error {
-	return errors.Join(c.msrp.Serve(msrp), c.agent.ListenOn(sip))
+	return c.wrap(errors.Join(c.msrp.Serve(msrp), c.agent.ListenOn(sip)))
 }
 
 // Fingerprint is that of our own key, for the user to tell the peer.
@@ -218,8 +229,10 @@ func (c *Client) wrap(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case c.ctx.Err() != nil || errors.Is(err, sip.ErrClosed) || errors.Is(err, msrp.ErrClosed):
+	case c.ctx.Err() != nil, errors.Is(err, ErrClosed), errors.Is(err, sip.ErrClosed), errors.Is(err, msrp.ErrClosed):
 		return ErrClosed
+	case errors.Is(err, ErrEnded):
+		return ErrEnded
 	}
 	return fmt.Errorf("otrchat: %w", err)
 }
@@ -229,8 +242,12 @@ func (c *Client) notify(n notify.Notification) {
 	if c.o.Notifier == nil {
 		return
 	}
+	places := c.warn
+	if n.Urgency != notify.Critical && len(places) >= maxNotifications/2 {
+		places = nil
+	}
 	select {
-	case c.warn <- struct{}{}:
+	case places <- struct{}{}:
 	default:
 		c.o.Logger.Warn("otrchat: too many notifications at a time; one is lost", "kind", n.Kind.String(), "contact", n.Contact)
 		return

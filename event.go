@@ -14,7 +14,7 @@ type Event interface{ isEvent() }
 
 // Message is a text from the peer.
 type Message struct {
-	Text        string
+	Text        string    // UTF-8 without NUL; whatever else it holds is the peer's word, control characters and markup too
 	ContentType string    // "text/plain" or another text type, in lower case and without parameters
 	Time        time.Time // when the peer says that it was sent, else when it came
 	// Encrypted tells how this message came, whatever the chat's state: a lock for each message.
@@ -70,20 +70,33 @@ func (SystemMessage) isEvent()  {}
 func (SecurityChange) isEvent() {}
 func (SMP) isEvent()            {}
 
-const maxEvents = 256 // that wait for Receive before no more messages are taken from the peer
+// What may wait for Receive before no more messages are taken from the peer.
+const (
+	maxEvents     = 256
+	maxEventBytes = 16 << 20 // of texts
+)
 
 // eventQueue keeps the events that wait for the application. Adding never waits; who takes messages from the peer first waits for room.
 type eventQueue struct {
 	mu     sync.Mutex
 	events []Event
+	bytes  int           // of texts in events
 	wake   chan struct{} // closed and replaced at each change
 }
 
-func (q *eventQueue) add(e ...Event) {
+func (q *eventQueue) add(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.events = append(q.events, e...)
+	q.events = append(q.events, e)
+	q.bytes += textBytes(e)
 	q.signal()
+}
+
+func textBytes(e Event) int {
+	if m, ok := e.(Message); ok {
+		return len(m.Text)
+	}
+	return 0
 }
 
 func (q *eventQueue) signal() {
@@ -103,6 +116,7 @@ func (q *eventQueue) take() (Event, <-chan struct{}) {
 	e := q.events[0]
 	q.events[0] = nil
 	q.events = q.events[1:]
+	q.bytes -= textBytes(e)
 	q.signal()
 	return e, nil
 }
@@ -111,7 +125,7 @@ func (q *eventQueue) take() (Event, <-chan struct{}) {
 func (q *eventQueue) full() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.events) < maxEvents {
+	if len(q.events) < maxEvents && q.bytes < maxEventBytes {
 		return nil
 	}
 	return q.changed()
@@ -125,7 +139,7 @@ func (q *eventQueue) changed() <-chan struct{} {
 }
 
 // Receive returns the next event. After the chat has ended it returns what is still there, then the chat's error. A ctx that ends leaves the
-// chat as it is. While 256 events wait, no message is taken from the peer, which is told so on the wire once MSRP's inbox is full as well.
+// chat as it is. While 256 events or 16 MiB of texts wait, no message is taken from the peer, which is told so on the wire once MSRP's inbox is full as well.
 func (c *EncryptedChat) Receive(ctx context.Context) (Event, error) {
 	for {
 		e, wait := c.events.take()

@@ -2,7 +2,6 @@ package otrchat
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ const (
 	notifyTimeout  = time.Minute      // for a Notifier
 	storeTimeout   = 10 * time.Second // for the contact store
 	wireTimeout    = 30 * time.Second // for a message of ours to get into the queue of the connection
+	lingerTimeout  = time.Second      // for the last texts of a peer that has hung up
 )
 
 // What we take. Blink and SylkServer want the types spelt out, and "message/cpim" literally.
@@ -31,6 +31,7 @@ func (c *Client) offer() (*msrp.Session, *sip.Media, error) {
 	}
 	return session, &sip.Media{
 		Path: session.LocalPath().Strings(), AcceptTypes: acceptTypes, AcceptWrappedTypes: acceptWrappedTypes, Setup: sip.SetupActPass,
+		MaxSize: maxMessage,
 	}, nil
 }
 
@@ -40,15 +41,16 @@ func (c *Client) connect(ctx context.Context, call *sip.Call, session *msrp.Sess
 	if err == nil {
 		err = connectMedia(ctx, call, session)
 	}
-	if err == nil {
-		err = c.add(chat)
-	}
 	if err != nil {
 		session.Close()
 		call.Close()
 		return nil, c.wrap(err)
 	}
-	chat.begin()
+	chat.begin() // before the first text of the peer's is taken
+	if err := c.add(chat); err != nil {
+		chat.end(err)
+		return nil, err
+	}
 	return chat, nil
 }
 
@@ -74,7 +76,7 @@ func connectMedia(ctx context.Context, call *sip.Call, session *msrp.Session) er
 	}()
 	if err := session.Connect(ctx, remote, role); err != nil {
 		if call.Err() != nil {
-			return fmt.Errorf("%w before the chat was up", ErrEnded)
+			return ErrEnded
 		}
 		return err
 	}

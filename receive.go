@@ -1,10 +1,11 @@
 package otrchat
 
 import (
+	"errors"
+	"fmt"
 	"mime"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/cpim"
@@ -27,7 +28,8 @@ func (c *EncryptedChat) pump() {
 	<-c.ended // watch knows why
 }
 
-// waitForRoom waits until the application has taken events, false when the chat has ended.
+// waitForRoom waits until the application has taken events, false when the chat was closed. Once the session has ended there is no need for room:
+// what its inbox holds is bounded.
 func (c *EncryptedChat) waitForRoom() bool {
 	for {
 		wait := c.events.full()
@@ -36,31 +38,46 @@ func (c *EncryptedChat) waitForRoom() bool {
 		}
 		select {
 		case <-wait:
+		case <-c.session.Done():
+			return c.ctx.Err() == nil
 		case <-c.ctx.Done():
 			return false
 		}
 	}
 }
 
-// handle takes one message.
+// handle takes one message and reports what became of it.
 func (c *EncryptedChat) handle(m *msrp.Message) {
 	in, ok := unwrap(m)
-	if !ok {
-		c.report(m, msrp.StatusBadRequest)
-		return
-	}
-	code := msrp.StatusOK
 	switch {
+	case !ok:
+		c.report(m, msrp.StatusBadRequest)
 	case in.mediaType == "application/im-iscomposing+xml": // not shown
+		c.report(m, msrp.StatusOK)
 	case !strings.HasPrefix(in.mediaType, "text/"):
-		code = msrp.StatusUnsupportedMedia
-	case c.mayEncrypt():
-		code = c.decrypt(in)
-	case otrsession.Classify(in.body).IsProtocol(): // neither answered nor shown
+		c.report(m, msrp.StatusUnsupportedMedia)
 	default:
-		c.show(in, otrsession.StripTag(in.body), false)
+		c.report(m, c.text(in))
 	}
-	c.report(m, code)
+}
+
+// text takes a text, encrypted or not, and returns the status for the report.
+func (c *EncryptedChat) text(in incoming) int {
+	if err := c.lock(c.ctx); err != nil {
+		return msrp.StatusBadRequest
+	}
+	defer c.unlock()
+	if c.mayEncrypt() {
+		return c.decrypt(in)
+	}
+	switch kind := otrsession.Classify(in.body); {
+	case kind == otrsession.KindQuery, kind == otrsession.KindError: // neither answered nor shown
+		return msrp.StatusOK
+	case kind.IsProtocol():
+		return msrp.StatusBadRequest // nobody could read it
+	}
+	c.show(in, otrsession.StripTag(in.body), false)
+	return msrp.StatusOK
 }
 
 func (c *EncryptedChat) report(m *msrp.Message, code int) {
@@ -107,34 +124,31 @@ func mediaType(contentType string) string {
 	return t
 }
 
-// decrypt hands a text to OTR and returns the status for the report.
+// decrypt, under wire, hands a text to OTR and returns the status for the report.
 func (c *EncryptedChat) decrypt(in incoming) int {
-	if err := c.lock(c.ctx); err != nil {
-		return msrp.StatusBadRequest
-	}
-	defer c.unlock()
-	if !c.mayEncrypt() { // changed meanwhile
-		return msrp.StatusBadRequest
-	}
 	step, err := c.otr.Decrypt(in.body)
 	if err != nil {
-		c.client.o.Logger.Warn("otrchat: OTR", "contact", c.address, "error", err)
+		c.client.o.Logger.Warn("otrchat: OTR", "contact", c.address, "error", c.broken(err))
+		if errors.Is(err, otrsession.ErrTooLarge) {
+			return msrp.StatusStopSending
+		}
 		return msrp.StatusBadRequest
 	}
 	if err := c.protocol(c.ctx, step); err != nil {
 		c.client.o.Logger.Info("otrchat: answering an OTR message", "contact", c.address, "error", err)
 	}
+	if step.HasMessage && !step.Encrypted {
+		c.plainTextCame()
+	}
 	code := msrp.StatusOK
 	for _, e := range step.Events {
 		c.otrEvent(e)
-		if e.Type == otrsession.EventUnreadable {
+		switch e.Type {
+		case otrsession.EventUnreadable, otrsession.EventUnrecognized, otrsession.EventOtherInstance:
 			code = msrp.StatusBadRequest
 		}
 	}
 	if step.HasMessage {
-		if !step.Encrypted {
-			c.plainTextCame()
-		}
 		c.show(in, step.Plaintext, step.Encrypted)
 	}
 	return code
@@ -142,10 +156,7 @@ func (c *EncryptedChat) decrypt(in incoming) int {
 
 // show makes a Message of a text.
 func (c *EncryptedChat) show(in incoming, text []byte, encrypted bool) {
-	s := string(text)
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
+	s := strings.ReplaceAll(strings.ToValidUTF8(string(text), "\uFFFD"), "\x00", "\uFFFD")
 	c.events.add(Message{Text: s, ContentType: in.mediaType, Time: in.time, Encrypted: encrypted, Security: c.Security()})
 }
 
@@ -174,8 +185,10 @@ func (c *EncryptedChat) otrEvent(e otrsession.Event) {
 		c.events.add(SystemMessage{"The next message came unencrypted. Somebody else may have written it.", true})
 	case otrsession.EventUnreadable:
 		c.events.add(SystemMessage{"A message came that could not be decrypted. It is lost.", true})
+	case otrsession.EventUnrecognized:
+		c.events.add(SystemMessage{"A message came that is of no known kind. It is lost.", true})
 	case otrsession.EventPeerError:
-		c.events.add(SystemMessage{"The other side's program reports: " + e.Text, false})
+		c.events.add(SystemMessage{fmt.Sprintf("The other side's program reports: %q", e.Text), false})
 	case otrsession.EventAKEFailed:
 		c.client.o.Logger.Info("otrchat: key exchange", "contact", c.address, "error", e.Err)
 	case otrsession.EventSMPAsked, otrsession.EventSMPProgress, otrsession.EventSMPSucceeded, otrsession.EventSMPFailed, otrsession.EventSMPAborted:

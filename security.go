@@ -19,7 +19,8 @@ const (
 	Changed
 	// Ended: the peer ended encryption. Nothing is sent until the user decides.
 	Ended
-	// Unavailable: no encryption is possible, since one side is a conference.
+	// Unavailable: no encryption is possible, since one side is a conference. If the chat was encrypted before, nothing is sent until the
+	// user decides.
 	Unavailable
 )
 
@@ -43,10 +44,10 @@ func judge(c *contacts.Contact, fp contacts.Fingerprint) Security {
 	if key.Trust.Verified() {
 		return Verified
 	}
-	if !known {
+	if len(c.Keys) == 0 {
 		return Unverified
 	}
-	if key.Trust == contacts.Revoked || c.Keys[0].Fingerprint != fp {
+	if !known || key.Trust == contacts.Revoked || c.Keys[0].Fingerprint != fp {
 		return Changed
 	}
 	for _, k := range c.Keys {

@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/otrchat/otrchat/contacts"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/cpim"
 	"github.com/otrchat/otrchat/otrsession"
@@ -34,16 +33,21 @@ func (d *Delivery) Wait(ctx context.Context) error { return d.d.Wait(ctx) }
 func (d *Delivery) Done() <-chan struct{} { return d.d.Done() }
 
 // Send sends a text: encrypted if the chat is, in plain text if the policy allows it. While the peer has not answered our request for
-// encryption it waits, for Options.OTRTimeout at most. Texts of one goroutine arrive in the order of its calls.
+// encryption it waits, for Options.OTRTimeout at most. A text that was given while the chat was encrypted never leaves in plain text, even if
+// encryption ends meanwhile. Texts of one goroutine arrive in the order of its calls.
 //
-// Errors: ErrEncryptionRequired, ErrEncryptionEnded, ErrText and ErrTooLarge, with all of which nothing was sent; the chat's error when it
-// has ended, or ctx's.
+// Errors: ErrEncryptionRequired, ErrEncryptionEnded, ErrEncryptionUnavailable, ErrText and ErrTooLarge, with all of which nothing was sent; the
+// chat's error when it has ended, or ctx's.
 func (c *EncryptedChat) Send(ctx context.Context, text string) (*Delivery, error) {
-	if text == "" || !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+	switch {
+	case text == "" || !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0:
 		return nil, ErrText
+	case len(text) > otrsession.DefaultMaxMessage:
+		return nil, ErrTooLarge
 	}
+	promised := c.Security().Encrypted()
 	for {
-		d, wait, err := c.trySend(ctx, text)
+		d, wait, err := c.trySend(ctx, text, promised)
 		if wait == nil {
 			return d, err
 		}
@@ -56,51 +60,70 @@ func (c *EncryptedChat) Send(ctx context.Context, text string) (*Delivery, error
 }
 
 // trySend sends the text, or returns a channel that is closed when it is worth another try.
-func (c *EncryptedChat) trySend(ctx context.Context, text string) (*Delivery, <-chan struct{}, error) {
+func (c *EncryptedChat) trySend(ctx context.Context, text string, promised bool) (*Delivery, <-chan struct{}, error) {
 	if err := c.lock(ctx); err != nil {
 		return nil, nil, err
 	}
 	defer c.unlock()
-	c.mu.Lock()
-	policy, focus, waiting, changed, ended := c.policy, c.focus, c.waiting != nil, c.changed, c.err
-	c.mu.Unlock()
-	switch state := c.otr.State(); {
-	case ended != nil:
-		return nil, nil, ended
-	case focus && policy == Always:
-		return nil, nil, fmt.Errorf("%w: %w", ErrEncryptionRequired, ErrEncryptionUnavailable)
-	case state == otrsession.Encrypted:
-		d, err := c.sendEncrypted(ctx, text)
-		return d, nil, err
-	case waiting:
-		return nil, changed, nil
-	case state == otrsession.Finished:
-		return nil, nil, ErrEncryptionEnded
-	case policy == Always:
-		return nil, nil, ErrEncryptionRequired
-	case otrsession.Classify([]byte(text)).IsProtocol():
-		return nil, nil, ErrText
+	encrypted, wait, err := c.way(promised)
+	if wait != nil || err != nil {
+		return nil, wait, err
 	}
-	d, err := c.put(ctx, []byte(text), true)
-	return &Delivery{false, d}, nil, err
+	var d *msrp.Delivery
+	switch {
+	case encrypted:
+		d, err = c.sendEncrypted(ctx, text)
+	case otrsession.Classify([]byte(text)).IsProtocol():
+		err = ErrText
+	default:
+		d, err = c.put(ctx, []byte(text), true)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Delivery{encrypted, d}, nil, nil
+}
+
+// way decides, under wire, how a text of the user's leaves: this is where plain text is let out or not. promised says that the chat was
+// encrypted when the user gave the text. The channel is closed when it is worth another try.
+func (c *EncryptedChat) way(promised bool) (encrypted bool, wait <-chan struct{}, err error) {
+	state, focus := c.otr.State(), c.isFocus()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return false, nil, c.err
+	case c.leaving:
+		return false, nil, ErrClosed
+	case focus && c.policy == Always:
+		return false, nil, fmt.Errorf("%w: %w", ErrEncryptionRequired, ErrEncryptionUnavailable)
+	case !focus && state == otrsession.Encrypted:
+		return true, nil, nil
+	case !focus && c.waiting != nil:
+		return false, c.changed, nil
+	case promised || c.confirm || state != otrsession.Plaintext:
+		return false, nil, ErrEncryptionEnded
+	case c.policy == Always:
+		return false, nil, ErrEncryptionRequired
+	}
+	return false, nil, nil
 }
 
 // sendEncrypted, under wire.
-func (c *EncryptedChat) sendEncrypted(ctx context.Context, text string) (*Delivery, error) {
+func (c *EncryptedChat) sendEncrypted(ctx context.Context, text string) (d *msrp.Delivery, err error) {
 	step, err := c.otr.Encrypt([]byte(text))
 	switch {
 	case errors.Is(err, otrsession.ErrTooLarge):
 		return nil, ErrTooLarge
 	case err != nil:
-		return nil, fmt.Errorf("otrchat: %w", err)
+		return nil, c.broken(err)
 	}
-	var d *msrp.Delivery
 	for _, m := range step.Send {
-		if d, err = c.put(ctx, m, true); err != nil {
+		if d, err = c.putOTR(ctx, m, true); err != nil {
 			return nil, err
 		}
 	}
-	return &Delivery{true, d}, nil
+	return d, nil
 }
 
 // protocol, under wire, sends messages of the OTR protocol's own: no reports, since there is no user to tell.
@@ -108,11 +131,28 @@ func (c *EncryptedChat) protocol(ctx context.Context, step otrsession.Step) erro
 	ctx, cancel := context.WithTimeout(ctx, wireTimeout)
 	defer cancel()
 	for _, m := range step.Send {
-		if _, err := c.put(ctx, m, false); err != nil {
+		if _, err := c.putOTR(ctx, m, false); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// broken wraps an error of OTR's. One that the OTR library cannot go on after ends the chat.
+func (c *EncryptedChat) broken(err error) error {
+	err = fmt.Errorf("otrchat: %w", err)
+	if errors.Is(err, otrsession.ErrBroken) {
+		c.end(err)
+	}
+	return err
+}
+
+// putOTR is put for everything of OTR's: not a byte of it goes to a conference.
+func (c *EncryptedChat) putOTR(ctx context.Context, m []byte, reports bool) (*msrp.Delivery, error) {
+	if c.isFocus() {
+		return nil, ErrEncryptionUnavailable
+	}
+	return c.put(ctx, m, reports)
 }
 
 // put hands one text, encrypted or not, to the MSRP session.
@@ -152,10 +192,10 @@ func (c *EncryptedChat) lost(err error) error {
 	if own := c.Err(); own != nil {
 		return own
 	}
-	if c.session.Err() != nil {
-		return c.reason(c.session.Err())
+	if ended := c.session.Err(); ended != nil {
+		return c.reason(ended)
 	}
-	return fmt.Errorf("otrchat: %w", err)
+	return c.client.wrap(err)
 }
 
 // lock takes the wire, unless ctx or the chat ends first.
@@ -176,99 +216,3 @@ func (c *EncryptedChat) lock(ctx context.Context) error {
 }
 
 func (c *EncryptedChat) unlock() { <-c.wire }
-
-// StartEncryption asks the peer for encryption, or, while the chat is encrypted, for new keys. The peer's answer comes as a SecurityChange;
-// without one within Options.OTRTimeout a SystemMessage says so. Errors: ErrEncryptionUnavailable, the chat's or ctx's.
-func (c *EncryptedChat) StartEncryption(ctx context.Context) error {
-	if !c.mayEncrypt() {
-		return ErrEncryptionUnavailable
-	}
-	if err := c.lock(ctx); err != nil {
-		return err
-	}
-	defer c.unlock()
-	return c.start(ctx)
-}
-
-// start, under wire.
-func (c *EncryptedChat) start(ctx context.Context) error {
-	step, err := c.otr.Start()
-	if err != nil {
-		return fmt.Errorf("otrchat: %w", err)
-	}
-	c.mu.Lock()
-	if c.waiting == nil && c.err == nil && !c.security.Encrypted() {
-		var t *time.Timer
-		t = time.AfterFunc(c.client.o.OTRTimeout, func() { c.noAnswer(&t) })
-		c.waiting = t
-	}
-	c.mu.Unlock()
-	return c.protocol(ctx, step)
-}
-
-// noAnswer ends the waiting for the peer's answer to our request for encryption.
-func (c *EncryptedChat) noAnswer(t **time.Timer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waiting != *t {
-		return
-	}
-	c.stopWaiting()
-	if c.policy == Always {
-		c.events.add(SystemMessage{"The other side did not answer the request for encryption. Nothing will be sent without it.", true})
-	} else {
-		c.events.add(SystemMessage{"The other side did not answer the request for encryption. Messages are not encrypted.", false})
-	}
-	c.signal()
-}
-
-// StopEncryption ends encryption, and tells the peer. After the peer ended it (Ended), it is how the user confirms to go on in plain text. With
-// the policy Always nothing can be sent from then on until StartEncryption.
-func (c *EncryptedChat) StopEncryption(ctx context.Context) error {
-	if err := c.lock(ctx); err != nil {
-		return err
-	}
-	defer c.unlock()
-	return c.stop(ctx)
-}
-
-// stop, under wire.
-func (c *EncryptedChat) stop(ctx context.Context) error {
-	if c.Security() == Unavailable {
-		return ErrEncryptionUnavailable
-	}
-	step, err := c.otr.End()
-	if err != nil {
-		return fmt.Errorf("otrchat: %w", err)
-	}
-	c.setSecurity(NotEncrypted, Fingerprint{})
-	return c.protocol(ctx, step)
-}
-
-// SetPolicy saves the policy with the contact and applies it at once: Always and Opportunistic ask for encryption, Never ends it.
-// contacts.Inherit goes back to Options.Policy. Errors: the store's, the chat's or ctx's; if saving fails, nothing changes.
-func (c *EncryptedChat) SetPolicy(ctx context.Context, p Policy) error {
-	if err := c.update(ctx, func(contact *contacts.Contact) error { contact.Policy = p; return nil }); err != nil {
-		return err
-	}
-	if p == contacts.Inherit {
-		p = c.client.o.Policy
-	}
-	if err := c.lock(ctx); err != nil {
-		return err
-	}
-	defer c.unlock()
-	c.mu.Lock()
-	c.policy = p
-	focus := c.focus
-	c.mu.Unlock()
-	switch encrypted := c.otr.State() == otrsession.Encrypted; {
-	case focus:
-		return nil
-	case p == Never:
-		return c.stop(ctx)
-	case !encrypted:
-		return c.start(ctx)
-	}
-	return nil
-}

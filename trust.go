@@ -10,11 +10,12 @@ import (
 	"github.com/otrchat/otrchat/otrsession"
 )
 
-// learn notes the key that the peer has shown, warns if it is not the one that was known, and tells what the lock shows.
+// learn notes the key that the peer has shown, warns if it is not the one that was known, and tells what the lock shows. A store that cannot
+// save does not keep the warning away.
 func (c *EncryptedChat) learn(fp Fingerprint) Security {
 	var change contacts.Change
 	var before contacts.Contact
-	var security Security
+	security := Unverified
 	err := c.update(c.ctx, func(contact *contacts.Contact) error {
 		before = contact.Clone()
 		if contact.DisplayName == "" {
@@ -26,8 +27,7 @@ func (c *EncryptedChat) learn(fp Fingerprint) Security {
 	})
 	if err != nil {
 		c.client.o.Logger.Error("otrchat: the contact's key could not be saved", "contact", c.address, "error", err)
-		c.events.add(SystemMessage{"The contact's key could not be compared with what is saved. It is " + fp.String() + ".", true})
-		return Unverified
+		c.events.add(SystemMessage{"The contacts could not be read or saved, so a changed key may go unnoticed. The key is " + fp.String() + ".", true})
 	}
 	if change == contacts.KeyChanged {
 		c.warnChanged(before, fp)
@@ -98,6 +98,7 @@ func (c *EncryptedChat) SetVerified(ctx context.Context, fp Fingerprint, verifie
 func (c *EncryptedChat) setTrust(ctx context.Context, fp Fingerprint, change func(*contacts.Contact) error) error {
 	var security Security
 	err := c.update(ctx, func(contact *contacts.Contact) error {
+		contact.Learn(contacts.Fingerprint(fp), time.Now()) // the store may have failed at the time
 		err := change(contact)
 		security = judge(contact, contacts.Fingerprint(fp))
 		return err
@@ -138,15 +139,12 @@ func (c *EncryptedChat) smp(ctx context.Context, do func() (otrsession.Step, err
 	}
 	step, err := do()
 	if err != nil {
-		return fmt.Errorf("otrchat: %w", err)
-	}
-	if err := c.protocol(ctx, step); err != nil {
-		return err
+		return c.broken(err)
 	}
 	for _, e := range step.Events {
 		c.otrEvent(e)
 	}
-	return nil
+	return c.protocol(ctx, step)
 }
 
 // smpEvent follows the protocol, under wire. A success verifies the key, except for the one who answered a question of the peer's choosing:
