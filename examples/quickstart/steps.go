@@ -22,7 +22,7 @@ const (
 
 // call is step 1. Nobody asks for encryption: with the policy Opportunistic, the default, both programs do it by themselves.
 func (s *story) call(ctx context.Context) (err error) {
-	s.say("Each has a secret key. Its fingerprint is the short form that people compare.")
+	s.say("Each has a key, known by its fingerprint, which is short enough to compare.")
 	s.show("Alice's fingerprint", s.alice.Fingerprint())
 	s.show("Bob's fingerprint", s.bob.Fingerprint())
 	s.show("Alice calls", s.bob.at)
@@ -58,14 +58,15 @@ func (s *story) message(ctx context.Context) error {
 		fmt.Fprintln(s.out, shortened("   | "+strings.TrimSpace(line)))
 	}
 	s.show("Bob reads", message.Text)
-	clear, recorded := seen(words, s.alice.wire, s.bob.wire)
-	s.show("Her words in clear", times(clear, recorded))
+	found, recorded := seen(words, s.alice.wire, s.bob.wire)
+	s.show("Her words in clear", times(found, recorded))
 	return errors.Join(
 		check("what Bob reads", message.Text, words),
 		check("sent encrypted", delivery.Encrypted, true),
 		check("received encrypted", message.Encrypted, true),
 		check("?OTR: in the message on the wire", strings.Contains(frame, "?OTR:"), true),
-		check("Alice's words in clear on the wire", clear, 0))
+		check("Alice's words in clear on the wire", found, 0),
+		check("bytes that were not recorded", s.alice.wire.Lost()+s.bob.wire.Lost(), 0))
 }
 
 // fingerprints is step 3: what two people do on the telephone.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -38,23 +39,33 @@ func TestWireshark(t *testing.T) {
 	assert.Less(t, took, 10*time.Second)
 	count := map[string]int{}
 	for _, f := range frames {
-		count[f.Protocol+" "+f.Method]++
-		if f.Status != 0 {
-			count[f.Protocol+" "+strconv.Itoa(f.Status)]++
-		}
+		count[kind(f)]++
 	}
 	t.Log(count)
 	const calls = 4
-	assert.Equal(t, calls, count["sip INVITE"])
-	assert.Equal(t, calls, count["sip ACK"])
-	assert.Equal(t, calls, count["sip BYE"])
-	assert.Equal(t, 2*calls, count["sip 200"], "to every INVITE and BYE")
+	for _, once := range []string{"sip INVITE", "sip 200 to INVITE", "sip ACK"} {
+		assert.Equal(t, calls, count[once], once)
+	}
+	assert.GreaterOrEqual(t, count["sip BYE"], calls)
 	assert.GreaterOrEqual(t, count["msrp SEND"], 5, "the texts alone")
 	assert.GreaterOrEqual(t, count["msrp 200"], 5)
 	assert.GreaterOrEqual(t, count["msrp REPORT"], 3, "for the texts that otrchat sends")
 	for name, n := range count {
-		assert.NotRegexp(t, ` [3-6]\d\d$`, name, "%d refusals", n)
+		if name != "sip 481 to BYE" { // right where both hang up at once (RFC 3261 section 15.1.2)
+			assert.NotRegexp(t, ` [3-6]\d\d`, name, "%d refusals", n)
+		}
 	}
+}
+
+// kind is "sip INVITE", "sip 200 to INVITE" or "msrp 200".
+func kind(f tshark.Frame) string {
+	switch {
+	case f.Method != "":
+		return f.Protocol + " " + f.Method
+	case f.Protocol == "sip":
+		return fmt.Sprintf("sip %d to %s", f.Status, f.Fields["sip.CSeq.method"][0])
+	}
+	return fmt.Sprintf("%s %d", f.Protocol, f.Status)
 }
 
 // freePorts returns the first of as many ports as the program needs, one after the other and below those that systems give out by
