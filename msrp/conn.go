@@ -149,6 +149,30 @@ func (c *conn) hangUp() {
 	c.nc.Close()
 }
 
+// finish tells the peer that nothing more comes from s, if s is alone here, and gives it a moment to hang up first. A connection that is closed
+// while something of the peer's is still unread is reset, and then the peer loses what it has not read yet.
+func (c *conn) finish(ctx context.Context, s *Session) {
+	c.mu.Lock()
+	_, here := c.sessions[s]
+	alone := here && len(c.sessions) == 1
+	c.mu.Unlock()
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !alone || !ok {
+		return
+	}
+	c.w.stop()
+	if c.w.wait(ctx, 0) != nil || half.CloseWrite() != nil {
+		return
+	}
+	t := time.NewTimer(lingerTimeout)
+	defer t.Stop()
+	select {
+	case <-c.done:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 // attach binds a session to the connection, false if it is closed.
 func (c *conn) attach(s *Session) bool {
 	c.mu.Lock()

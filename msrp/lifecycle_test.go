@@ -242,3 +242,32 @@ func TestEveryDeliveryEndsWhenTheConnectionBreaks(t *testing.T) {
 		require.ErrorIs(t, (<-later).Wait(ctx), io.EOF)
 	}
 }
+
+// A peer that is still sending gets the last message of ours all the same: its connection is not reset under it.
+func TestShutdownDoesNotResetTheConnection(t *testing.T) {
+	for range 100 {
+		a, p := tcpPair(t)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				m := text(strings.Repeat("x", 5000))
+				m.FailureReport = No
+				if _, err := p.Send(ctx, m); err != nil {
+					return
+				}
+			}
+		})
+		_, err := p.Send(ctx, text("under way"))
+		require.NoError(t, err)
+		last := text("last")
+		last.FailureReport = No // nobody waits for an answer to it
+		_, err = a.Send(ctx, last)
+		require.NoError(t, err)
+		require.NoError(t, a.Shutdown(ctx))
+		require.ErrorIs(t, a.Err(), ErrClosed)
+		m, err := p.Receive(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "last", string(m.Body))
+		wg.Wait()
+	}
+}

@@ -68,6 +68,7 @@ const (
 	writeTimeout    = 30 * time.Second       // for one frame, and a second more for each 16 KiB
 	dialTimeout     = 30 * time.Second       // for a connection with its TLS handshake
 	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
+	lingerTimeout   = time.Second            // for a peer to hang up after our Shutdown
 	bindTimeout     = 30 * time.Second       // for an accepted connection to name a session
 	partialTimeout  = 2 * time.Minute        // between two chunks of a message or two pieces of a frame
 	reportTimeout   = 10 * time.Minute       // for a success report

@@ -39,6 +39,7 @@ type Session struct {
 	cancel   func() // stops Connect
 	conn     *conn
 	shutdown bool // Send takes nothing more
+	hungUp   bool // Shutdown has sent its last
 	err      error
 	timer    *time.Timer // runs sweep
 	wakeAt   time.Time   // when; zero if the timer is not set
@@ -269,7 +270,8 @@ func (s *Session) on(c *conn) bool {
 }
 
 // Shutdown takes no new message, waits until those that Send has taken are written and answered, as far as answers were asked for, and
-// closes. It does not wait for success reports. A Send that has not returned may fail with ErrClosed. The error is
+// closes. It closes its own direction of the connection first and gives the peer up to a second to follow, so that the peer
+// loses nothing of what was written. It does not wait for success reports. A Send that has not returned may fail with ErrClosed. The error is
 // ctx's if it ended first; the session is closed in any case.
 func (s *Session) Shutdown(ctx context.Context) error {
 	err := s.drain(ctx)
@@ -288,7 +290,14 @@ func (s *Session) drain(ctx context.Context) error {
 	if err := s.window.acquire(ctx, s.done, windowBytes+1); err != nil {
 		return ignoreClosed(err)
 	}
-	return ignoreClosed(c.w.wait(ctx, 0))
+	if err := c.w.wait(ctx, 0); err != nil {
+		return ignoreClosed(err)
+	}
+	s.mu.Lock()
+	s.hungUp = true
+	s.mu.Unlock()
+	c.finish(ctx, s)
+	return nil
 }
 
 func ignoreClosed(err error) error {
@@ -318,6 +327,9 @@ func (s *Session) end(err error) {
 	if s.err != nil {
 		s.mu.Unlock()
 		return
+	}
+	if s.hungUp {
+		err = ErrClosed // the peer only follows
 	}
 	s.err = err
 	c := s.conn

@@ -65,3 +65,25 @@ func TestWindowEndsWithTheSession(t *testing.T) {
 	close(done)
 	require.ErrorIs(t, w.acquire(ctx, done, 1), ErrClosed)
 }
+
+// Room that is granted to a sender that has just given up is not lost.
+func TestWindowGrantedAndGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			var w window
+			require.NoError(t, w.acquire(ctx, nil, windowBytes))
+			within, cancel := context.WithCancel(ctx)
+			go func() {
+				if w.acquire(within, nil, 1) == nil {
+					w.release(1)
+				}
+			}()
+			synctest.Wait()
+			cancel()
+			w.release(windowBytes)
+			synctest.Wait()
+			require.Zero(t, w.frames)
+			require.Zero(t, w.bytes)
+		}
+	})
+}

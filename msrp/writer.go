@@ -25,6 +25,7 @@ type writer struct {
 	owed    int      // of these, responses and reports
 	room    chan struct{}
 	waiting int
+	stopped bool // responses and reports are dropped
 	closed  bool
 }
 
@@ -61,6 +62,10 @@ func (w *writer) push(frame []byte) error {
 	if w.closed {
 		return ErrClosed
 	}
+	if w.stopped {
+		recycle(frame)
+		return nil
+	}
 	if w.owed+len(frame) > responseQueue {
 		return ErrStalled
 	}
@@ -94,6 +99,13 @@ func (w *writer) wait(ctx context.Context, n int) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// stop drops what we would owe the peer from now on.
+func (w *writer) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
 }
 
 // request queues a request of d behind a wait.

@@ -1,6 +1,9 @@
 package tap
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
 // Listener returns l with every accepted connection recorded. Closing it closes l.
 func Listener(l net.Listener, rec *Recorder) net.Listener { return &listener{l, rec} }
@@ -19,7 +22,7 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 // Conn returns c with all that is read from it and written to it recorded. Bytes given to a Write that fails are
-// recorded too: they may have left. The result has the methods of net.Conn only, whatever c has besides.
+// recorded too: they may have left. The result has the methods of net.Conn and CloseWrite only, whatever c has besides.
 func Conn(c net.Conn, rec *Recorder) net.Conn {
 	local, remote := rec.o.Local, rec.o.Remote
 	if local == "" {
@@ -35,6 +38,14 @@ func Conn(c net.Conn, rec *Recorder) net.Conn {
 		in:   direction{Stream: Stream{Conn: n, From: remote, To: local}},
 		out:  direction{Stream: Stream{Conn: n, From: local, To: remote}},
 	}
+}
+
+// CloseWrite closes the writing side, where the connection has one of its own, as TCP does.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 type conn struct {
