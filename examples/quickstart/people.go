@@ -112,7 +112,8 @@ func connect[Answered any](ctx context.Context, from *person, to string, answer 
 	if err != nil {
 		cancel() // nobody will call any more
 	}
-	return caller, called, errors.Join(err, <-answered)
+	err = errors.Join(err, <-answered)
+	return caller, called, err
 }
 
 // next waits for the next event of one kind. A program for people has one loop instead, `for event, err := range chat.Events(ctx)`, with a

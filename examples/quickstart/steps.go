@@ -55,7 +55,7 @@ func (s *story) message(ctx context.Context) error {
 	}
 	s.say("On the wire it is an MSRP message. What comes after ?OTR: is encrypted.")
 	for line := range strings.Lines(frame) {
-		fmt.Fprintln(s.out, shortened("   | "+strings.TrimSpace(line)))
+		fmt.Fprintln(s.out, shortened(strings.TrimSpace("| "+line)))
 	}
 	s.show("Bob reads", message.Text)
 	found, recorded := seen(words, s.alice.wire, s.bob.wire)
@@ -194,10 +194,10 @@ func seen(text string, wires ...*tap.Recorder) (times, recorded int) {
 	return times, recorded
 }
 
-// shortened cuts a line that is too long for a terminal.
+// shortened indents a line, and cuts it where it is too long for a terminal.
 func shortened(line string) string {
 	if runes := []rune(line); len(runes) > width {
-		return string(runes[:width-1]) + "…"
+		line = string(runes[:width-1]) + "…"
 	}
-	return line
+	return "   " + line
 }
