@@ -116,7 +116,7 @@ func (c *conn) close(err error) {
 	c.sessions = nil
 	c.mu.Unlock()
 	c.w.close()
-	c.hangUp()
+	c.alert(c.nc.Close)
 	c.e.mu.Lock()
 	delete(c.e.conns, c)
 	c.e.mu.Unlock()
@@ -140,13 +140,14 @@ func (c *conn) isUnbound() bool {
 	return c.unbound
 }
 
-// hangUp closes the network connection. TLS sends a last alert, for which a peer that does not read could make it wait.
-func (c *conn) hangUp() {
+// alert runs one of the closing functions of the network connection. TLS sends a last alert there, for which a peer that does not read
+// could make it wait.
+func (c *conn) alert(end func() error) error {
 	if tc, ok := c.nc.(*tls.Conn); ok {
 		t := time.AfterFunc(alertTimeout, func() { tc.NetConn().Close() })
 		defer t.Stop()
 	}
-	c.nc.Close()
+	return end()
 }
 
 // finish tells the peer that nothing more comes from s, if s is alone here, and gives it a moment to hang up first. A connection that is closed
@@ -161,7 +162,7 @@ func (c *conn) finish(ctx context.Context, s *Session) {
 		return
 	}
 	c.w.stop()
-	if c.w.wait(ctx, 0) != nil || half.CloseWrite() != nil {
+	if c.w.wait(ctx, 0) != nil || c.alert(half.CloseWrite) != nil {
 		return
 	}
 	t := time.NewTimer(lingerTimeout)

@@ -143,7 +143,7 @@ func (e *Endpoint) session(id []byte) *Session {
 	return e.sessions[string(id)]
 }
 
-// Shutdown stops accepting, lets every session finish what it has begun (see Session.Shutdown), and closes. The error is ctx's if
+// Shutdown stops accepting, lets all sessions together finish what they have begun (see Session.Shutdown), and closes. The error is ctx's if
 // it ended first; the Endpoint is closed in any case.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
@@ -155,11 +155,13 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 		sessions = append(sessions, s)
 	}
 	e.mu.Unlock()
-	var err error
-	for _, s := range sessions {
-		err = errors.Join(err, s.Shutdown(ctx))
+	errs := make([]error, len(sessions))
+	var wg sync.WaitGroup
+	for i, s := range sessions {
+		wg.Go(func() { errs[i] = s.Shutdown(ctx) })
 	}
-	return errors.Join(err, e.Close())
+	wg.Wait()
+	return errors.Join(errors.Join(errs...), e.Close())
 }
 
 // Close ends every session and connection at once. It is idempotent and safe from any goroutine; after it returns no goroutine of

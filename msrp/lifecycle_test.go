@@ -271,3 +271,32 @@ func TestShutdownDoesNotResetTheConnection(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+// halfPipe is a connection whose peer does not follow when our direction is closed.
+type halfPipe struct{ net.Conn }
+
+func (halfPipe) CloseWrite() error { return nil }
+
+// Peers that do not hang up hold Shutdown for one second, all of them together.
+func TestEndpointShutdownIsForAllTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := New(&Options{Host: "p.example.com"})
+		require.NoError(t, err)
+		for range 5 {
+			s, err := e.NewSession(nil)
+			require.NoError(t, err)
+			nc, remote := net.Pipe()
+			defer nc.Close()
+			e.ServeConn(halfPipe{remote})
+			bound := make(chan error, 1)
+			go func() { bound <- s.Connect(ctx, mustPath(rawPath), Passive) }()
+			write(t, nc, frame(s, "aaaa1", "", "", Complete))
+			_, _, err = readFrame(NewDecoder(nc, nil))
+			require.NoError(t, err)
+			require.NoError(t, <-bound)
+		}
+		begin := time.Now()
+		require.NoError(t, e.Shutdown(ctx))
+		require.Equal(t, lingerTimeout, time.Since(begin))
+	})
+}

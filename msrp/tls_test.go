@@ -231,27 +231,33 @@ func (w writeOnly) Read([]byte) (int, error) {
 	}
 }
 
-// The last TLS alert does not make Close wait for a peer that does not read.
+// The last TLS alert does not make Close or Shutdown wait for a peer that does not read.
 func TestTLSCloseDoesNotWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server, client := selfSigned(t)
-		accepted := make(chan net.Conn, 1)
-		e, err := New(&Options{Host: "a.example.com", TLS: client, Dialer: pipeDialer(func(nc net.Conn) { accepted <- nc })})
-		require.NoError(t, err)
-		s, err := e.NewSession(&SessionOptions{Secure: true})
-		require.NoError(t, err)
-		connected := make(chan error, 1)
-		go func() { connected <- s.Connect(ctx, mustPath("msrps://passive.example.com/x;tcp"), Active) }()
-		nc := <-accepted
-		tc := tls.Server(nc, server)
-		f, _, err := readFrame(NewDecoder(tc, nil))
-		require.NoError(t, err)
-		_, err = io.WriteString(tc, strings.Replace(ok(s, f), rawPath, "msrps://passive.example.com/x;tcp", 1))
-		require.NoError(t, err)
-		require.NoError(t, <-connected)
-		begin := time.Now()
-		require.NoError(t, e.Close()) // nobody reads at the other end of the pipe
-		require.LessOrEqual(t, time.Since(begin), alertTimeout)
-		nc.Close()
-	})
+	for name, end := range map[string]func(e *Endpoint) error{
+		"Close": (*Endpoint).Close, "Shutdown": func(e *Endpoint) error { return e.Shutdown(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { closesAtOnce(t, end) }) })
+	}
+}
+
+func closesAtOnce(t *testing.T, end func(e *Endpoint) error) {
+	server, client := selfSigned(t)
+	accepted := make(chan net.Conn, 1)
+	e, err := New(&Options{Host: "a.example.com", TLS: client, Dialer: pipeDialer(func(nc net.Conn) { accepted <- nc })})
+	require.NoError(t, err)
+	s, err := e.NewSession(&SessionOptions{Secure: true})
+	require.NoError(t, err)
+	connected := make(chan error, 1)
+	go func() { connected <- s.Connect(ctx, mustPath("msrps://passive.example.com/x;tcp"), Active) }()
+	nc := <-accepted
+	tc := tls.Server(nc, server)
+	f, _, err := readFrame(NewDecoder(tc, nil))
+	require.NoError(t, err)
+	_, err = io.WriteString(tc, strings.Replace(ok(s, f), rawPath, "msrps://passive.example.com/x;tcp", 1))
+	require.NoError(t, err)
+	require.NoError(t, <-connected)
+	begin := time.Now()
+	require.NoError(t, end(e)) // nobody reads at the other end of the pipe
+	require.LessOrEqual(t, time.Since(begin), alertTimeout)
+	nc.Close()
 }
