@@ -7,14 +7,10 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 )
 
-// sipgo's connections log to a logger of the whole process, which is slog.Default unless somebody sets another: they
-// warn about their reference count whenever a peer closes a connection in the middle of something. A library
-// does not write there, so it is silenced, before anything runs; a program that uses sipgo itself may set it again.
-func init() {
-	if gosip.DefaultLogger() == slog.Default() {
-		gosip.SetDefaultLogger(slog.New(slog.DiscardHandler))
-	}
-}
+// sipgo's connections log to a logger of the whole process: they warn about their reference count whenever a peer closes a
+// connection in the middle of something. A library does not write there, so it is silenced before anything runs; a
+// program that uses sipgo itself may set it again.
+func init() { gosip.SetDefaultLogger(slog.New(slog.DiscardHandler)) }
 
 // transportLog is the handler behind sipgo's loggers. sipgo logs what it cannot parse word for word, at level Error,
 // so that a stranger could fill the log and a broken message would put its body or credentials there. Of what sipgo
