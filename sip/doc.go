@@ -66,6 +66,6 @@
 // and log lines hold no body, no credential, and of a peer's text only reason phrases (in *[StatusError]) and transport
 // names, cleaned and bounded.
 //
-// sipgo logs some warnings to a logger of the whole process. Unless the program has set that one before, this package's
-// init sets it to discard; a program that uses sipgo itself may set it again with sipgo's SetDefaultLogger.
+// sipgo logs some warnings to a logger of the whole process. This package's init sets it to discard; a program that uses
+// sipgo itself may set it again with sipgo's SetDefaultLogger.
 package sip
