@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/otrchat/otrchat/internal/quiet"
@@ -40,9 +41,9 @@ func main() {
 	}
 }
 
-// run tells the story, and cleans up also after Ctrl-C.
+// run tells the story. It cleans up also after Ctrl-C, and when nobody reads on ("quickstart | head").
 func run(o options) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()

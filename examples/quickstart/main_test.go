@@ -22,19 +22,27 @@ import (
 
 func TestMain(m *testing.M) { leakcheck.Main(m, quiet.Stdout) }
 
-// told runs the story, and checks that it leaves no file behind.
-func told(t *testing.T, o options) (output string, err error) {
+// leavesNothing gives the test a folder for temporary files, and checks at its end that none is left.
+func leavesNothing(t *testing.T) {
 	t.Helper()
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	t.Setenv("TMP", folder)
+	t.Cleanup(func() {
+		left, err := os.ReadDir(folder)
+		assert.NoError(t, err)
+		assert.Empty(t, left, "files left behind")
+	})
+}
+
+// told runs the story.
+func told(t *testing.T, o options) (output string, err error) {
+	t.Helper()
+	leavesNothing(t)
 	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
 	defer cancel()
 	var out bytes.Buffer
 	err = tell(ctx, &out, o)
-	left, readErr := os.ReadDir(folder)
-	require.NoError(t, readErr)
-	assert.Empty(t, left, "files left behind")
 	return out.String(), err
 }
 
@@ -135,6 +143,7 @@ func TestPortTaken(t *testing.T) {
 }
 
 func TestNoTime(t *testing.T) {
+	leavesNothing(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, tell(ctx, &bytes.Buffer{}, options{answer: secret}), context.Canceled)
@@ -199,6 +208,7 @@ func build(t *testing.T) (path string) {
 
 func TestExitStatus(t *testing.T) {
 	program := build(t)
+	leavesNothing(t)
 	var out, errs bytes.Buffer
 	cmd := exec.Command(program, "-answer", "Paris")
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -208,4 +218,30 @@ func TestExitStatus(t *testing.T) {
 	assert.Contains(t, out.String(), "Bob answers         Paris\n", "the last line before the failure")
 	assert.NotContains(t, out.String(), "wipe kind")
 	assert.Contains(t, errs.String(), "quickstart: step 4")
+}
+
+func TestInterrupt(t *testing.T) {
+	program := build(t)
+	leavesNothing(t)
+	p := foreign.Start(t, exec.Command(program))
+	require.NoError(t, p.WaitFor("6. A call", timeLimit)) // which takes a second, the wait for Carol's answer
+	p.Interrupt()
+	<-p.Done()
+	assert.Equal(t, 1, p.ExitCode())
+	assert.Contains(t, p.Output(), "context canceled")
+	assert.NotContains(t, p.Output(), "All steps")
+}
+
+func TestNobodyReads(t *testing.T) {
+	program := build(t)
+	leavesNothing(t)
+	cmd := exec.Command(program)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = out.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode(), "ended by itself, not by the signal")
 }
