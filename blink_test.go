@@ -17,7 +17,12 @@ import (
 // encryptedLine lets a user called Alice meet a peer, and waits for encryption on both sides.
 func encryptedLine(t testing.TB, rec *tap.Recorder) (*otrchat.EncryptedChat, *line) {
 	t.Helper()
-	a, l := meet(t, newTapped(t, "alice", nil, rec), newPeer(t, nil, rec))
+	return encrypts(t, newTapped(t, "alice", nil, rec), newPeer(t, nil, rec))
+}
+
+func encrypts(t testing.TB, alice user, p *peer) (*otrchat.EncryptedChat, *line) {
+	t.Helper()
+	a, l := meet(t, alice, p)
 	l.turns(otrsession.Encrypted)
 	lock(t, a, otrchat.Unverified)
 	return a, l

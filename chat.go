@@ -182,7 +182,7 @@ func (c *EncryptedChat) watch() {
 			c.hungUp()
 			return
 		case <-c.session.Done():
-			c.end(c.reason(c.session.Err()))
+			c.mediaEnded()
 			return
 		case <-c.ended:
 			return
@@ -200,18 +200,35 @@ func (c *EncryptedChat) wireToFollow() chan<- struct{} {
 	return c.wire
 }
 
-// hungUp ends a chat whose call is over. The peer's last texts may still be on the way, on a connection of their own: unless we closed the
-// call, they have lingerTimeout to arrive.
+// hungUp ends a chat whose call is over. The peer's last texts may still be on the way, on a connection of their own.
 func (c *EncryptedChat) hungUp() {
-	err := c.call.Err()
-	if !c.finish(c.reason(err)) {
+	err := c.reason(c.call.Err())
+	c.endAfter(err, errors.Is(err, ErrEnded), c.session.Done())
+}
+
+// mediaEnded ends a chat whose MSRP session is over. The peer's BYE may still be on the way, or our own in Shutdown, which then ends the chat.
+func (c *EncryptedChat) mediaEnded() {
+	c.mu.Lock()
+	leaving := c.leaving
+	c.mu.Unlock()
+	if leaving {
+		<-c.ended
 		return
 	}
-	if errors.Is(err, sip.ErrEnded) {
+	err := c.reason(c.session.Err())
+	c.endAfter(err, errors.Is(err, ErrEnded), c.call.Done())
+}
+
+// endAfter ends the chat, and gives its other half lingerTimeout to end by itself if linger is set.
+func (c *EncryptedChat) endAfter(err error, linger bool, other <-chan struct{}) {
+	if !c.finish(err) {
+		return
+	}
+	if linger {
 		t := time.NewTimer(lingerTimeout)
 		defer t.Stop()
 		select {
-		case <-c.session.Done():
+		case <-other:
 		case <-c.ctx.Done():
 		case <-t.C:
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/otrchat/otrchat/otrsession"
 )
 
-// Event is something that happened in a chat: a Message, SystemMessage, SecurityChange or SMP.
+// Event is something that happened in a chat: a Message, SystemMessage, SecurityChange or SMP. A SecurityChange comes before the first
+// Message under it and before the SMPSucceeded that made it; the SystemMessage on a new key comes before the SecurityChange.
 type Event interface{ isEvent() }
 
 // Message is a text from the peer.
@@ -64,6 +65,16 @@ const (
 	// SMPAborted: no result: one side gave up, or encryption ended.
 	SMPAborted
 )
+
+var smpNames = [...]string{"none", "asked", "answered", "succeeded", "failed", "aborted"}
+
+// String is the step in a word.
+func (p SMPProgress) String() string {
+	if p < 0 || int(p) >= len(smpNames) {
+		return "unknown"
+	}
+	return smpNames[p]
+}
 
 func (Message) isEvent()        {}
 func (SystemMessage) isEvent()  {}

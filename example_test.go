@@ -1,0 +1,67 @@
+package otrchat_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/otrchat/otrchat"
+	"github.com/otrchat/otrchat/internal/quiet"
+	"github.com/otrchat/otrchat/otrsession"
+)
+
+// listen makes a client of a user on this machine, and tells the address to call it at.
+func listen(name string) (client *otrchat.Client, at string) {
+	key, err := otrsession.GenerateKey() // otrsession.SaveKey and LoadKey keep it
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err = otrchat.New(&otrchat.Options{Address: "sip:" + name + "@127.0.0.1", Key: key, Policy: otrchat.Always})
+	if err != nil {
+		log.Fatal(err)
+	}
+	addr, err := client.Listen(context.Background(), "tcp", "127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, "sip:" + name + "@" + addr.String() + ";transport=tcp"
+}
+
+// Two users on one machine: Bob answers, Alice calls, and what she writes goes encrypted.
+func Example() {
+	defer quiet.Stdout()() // see "A note on standard output" in README.md
+	ctx := context.Background()
+	alice, _ := listen("alice")
+	defer alice.Close()
+	bob, address := listen("bob")
+	defer bob.Close()
+
+	go func() {
+		chat, err := alice.Call(ctx, address)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := chat.Send(ctx, "hello, Bob"); err != nil { // waits for encryption
+			log.Fatal(err)
+		}
+	}()
+
+	invitation, err := bob.Accept(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	chat, err := invitation.Answer(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for event, err := range chat.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if m, ok := event.(otrchat.Message); ok {
+			fmt.Printf("%q, encrypted: %t\n", m.Text, m.Encrypted)
+			break
+		}
+	}
+	// Output: "hello, Bob", encrypted: true
+}
