@@ -20,11 +20,11 @@
 // # Concurrency
 //
 // Client, Invitation, EncryptedChat and Delivery are safe for concurrent use. Events are pulled with Receive or Events by one goroutine
-// per chat. Who never takes them stops receiving after 256; sending goes on.
+// per chat. Who never takes them stops receiving when the queue is full; sending goes on.
 //
 // # Limits
 //
-// 256 events wait for Receive, and behind them what msrp's inbox holds (256 messages, 16 MiB); what comes on top of that is refused on the wire, and
+// 256 events or 16 MiB wait for Receive, and behind them what msrp's inbox holds (1,024 messages, 16 MiB); what comes on top of that is refused on the wire, and
 // the sender is told. A text may be about 3 MiB when encrypted (otrsession.DefaultMaxMessage), or what the peer's max-size says. A peer has
 // Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP. At most 16 notifications run at a time.
 //
