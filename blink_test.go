@@ -78,7 +78,7 @@ func TestReports(t *testing.T) {
 	require.Equal(t, "fine", next[otrchat.Message](t, a).Text)
 
 	for contentType, code := range map[string]int{
-		"image/png": 415, "application/blink-icon": 415, "message/cpim": 400, "application/im-iscomposing+xml": 0, "text/html": 0,
+		"image/png": 415, "application/blink-icon": 415, "message/cpim": 400, "application/im-iscomposing+xml": 0, "text/html": 0, "garbage": 415,
 	} {
 		d, err := l.session.Send(limited(t), &msrp.Message{ContentType: contentType, Body: []byte("<b>x</b>"), SuccessReport: true})
 		require.NoError(t, err)

@@ -151,6 +151,24 @@ func stalled(t testing.TB, alice user) *otrchat.EncryptedChat {
 	return a
 }
 
+// A Client that could not listen for SIP has not kept the socket for MSRP.
+func TestListenFails(t *testing.T) {
+	c, err := otrchat.New(&otrchat.Options{Address: "sip:alice@127.0.0.1", Key: key(t, aliceKey)})
+	require.NoError(t, err)
+	defer c.Close()
+	free := listener(t, nil)
+	at := free.Addr().String()
+	require.NoError(t, free.Close())
+	taken := listener(t, nil)
+	defer taken.Close()
+	_, err = c.Listen(ctx, "tcp", taken.Addr().String(), at)
+	require.ErrorContains(t, err, "otrchat: ")
+	_, err = c.Listen(ctx, "tcp", at, taken.Addr().String())
+	require.ErrorContains(t, err, "otrchat: ")
+	_, err = c.Listen(ctx, "tcp", "127.0.0.1:0", at)
+	require.NoError(t, err)
+}
+
 // Shutdown keeps to its context, whatever the peer does.
 func TestShutdownOfStalledChat(t *testing.T) {
 	alice := newUser(t, "alice", nil)
@@ -198,17 +216,21 @@ func TestLastWords(t *testing.T) {
 }
 
 func TestRefusedAndCancelledCalls(t *testing.T) {
-	alice, bob := newUser(t, "alice", nil), newUser(t, "bob", nil)
+	alice, bob := newUser(t, "alice", &otrchat.Options{DisplayName: "Alice"}), newUser(t, "bob", nil)
+	var heard [2]string
 	rejected := make(chan error, 1)
 	go func() {
 		i, err := bob.Accept(limited(t))
 		if err == nil {
+			heard = [2]string{i.RemoteAddress(), i.RemoteDisplayName()}
 			err = i.Reject(limited(t), 486)
+			<-i.Done()
 		}
 		rejected <- err
 	}()
 	_, err := alice.Call(limited(t), bob.at)
 	require.NoError(t, <-rejected)
+	require.Equal(t, [2]string{"sip:alice@127.0.0.1", "Alice"}, heard)
 	var status *sip.StatusError
 	require.ErrorAs(t, err, &status)
 	require.Equal(t, 486, status.Code)

@@ -33,6 +33,7 @@
 // What OTR gives and does not give is in SECURITY.md. The address of a caller is the caller's own word: only a verified key proves it. Trust in
 // a key changes only by SetVerified or a completed SMP. One who answers the peer's own SMP question has not verified the peer, who may have asked
 // what everybody knows. A new key of a known contact is announced once, in the chat and to Options.Notifier, and stays visible as Changed until
-// it is verified. After the peer ended encryption nothing is sent until the user decides. The signalling (who talks to whom, when) and the sizes
+// it is verified. After the peer ended encryption, or became a conference in an encrypted chat, nothing is sent until the user decides; and a text
+// that was given while the chat was encrypted never leaves in plain text. The signalling (who talks to whom, when) and the sizes
 // of messages are visible to the network, and so is MSRP's and SIP's plain TCP.
 package otrchat

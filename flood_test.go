@@ -94,6 +94,24 @@ func TestEventsAreNotTaken(t *testing.T) {
 	require.Positive(t, refused)
 }
 
+// A chat comes to its end even if nobody takes its events, and keeps them.
+func TestEndWithFullQueue(t *testing.T) {
+	a, l := meet(t, newUser(t, "alice", &otrchat.Options{Policy: otrchat.Never}), newPeer(t, nil, nil))
+	for i := range 500 {
+		<-l.says(fmt.Sprint(i)).Sent()
+	}
+	require.NoError(t, l.call.Bye(limited(t)))
+	select {
+	case <-a.Done():
+	case <-limited(t).Done():
+		require.Fail(t, "the chat does not end")
+	}
+	events, end := rest(t, a)
+	require.ErrorIs(t, end, otrchat.ErrEnded)
+	require.Len(t, events, 500)
+	require.Equal(t, "499", events[499].(otrchat.Message).Text)
+}
+
 // What waits is bounded in bytes, too.
 func TestLargeEventsAreNotTaken(t *testing.T) {
 	a, l := meet(t, newUser(t, "alice", &otrchat.Options{Policy: otrchat.Never}), newPeer(t, nil, nil))
@@ -232,4 +250,7 @@ func TestWords(t *testing.T) {
 	}
 	require.Equal(t, "unknown", otrchat.Security(-1).String())
 	require.Equal(t, "unknown", otrchat.Security(99).String())
+	require.Equal(t, "asked", otrchat.SMPAsked.String())
+	require.Equal(t, "aborted", otrchat.SMPAborted.String())
+	require.Equal(t, "unknown", otrchat.SMPProgress(99).String())
 }

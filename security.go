@@ -40,14 +40,14 @@ func (s Security) Encrypted() bool { return s == Unverified || s == Verified || 
 // judge tells what the lock shows for a key of a contact. A key that is not verified counts as changed if the contact was known by
 // another one earlier, or has another one that is verified; and so does a revoked one.
 func judge(c *contacts.Contact, fp contacts.Fingerprint) Security {
-	key, known := c.Key(fp)
+	key, _ := c.Key(fp)
 	if key.Trust.Verified() {
 		return Verified
 	}
 	if len(c.Keys) == 0 {
 		return Unverified
 	}
-	if !known || key.Trust == contacts.Revoked || c.Keys[0].Fingerprint != fp {
+	if key.Trust == contacts.Revoked || c.Keys[0].Fingerprint != fp {
 		return Changed
 	}
 	for _, k := range c.Keys {

@@ -3,6 +3,7 @@ package otrchat
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/otrchat/otrchat/contacts"
@@ -19,7 +20,8 @@ func (c *EncryptedChat) learn(fp Fingerprint) Security {
 	err := c.update(c.ctx, func(contact *contacts.Contact) error {
 		before = contact.Clone()
 		if contact.DisplayName == "" {
-			contact.DisplayName = cut(c.RemoteDisplayName(), contacts.MaxDisplayName)
+			name := c.RemoteDisplayName()
+			contact.DisplayName = strings.ToValidUTF8(name[:min(len(name), contacts.MaxDisplayName)], "")
 		}
 		change = contact.Learn(contacts.Fingerprint(fp), time.Now())
 		security = judge(contact, contacts.Fingerprint(fp))
@@ -63,17 +65,6 @@ func (c *EncryptedChat) update(ctx context.Context, change func(*contacts.Contac
 		return fmt.Errorf("otrchat: %w", err)
 	}
 	return nil
-}
-
-// cut shortens s to n bytes without splitting a character.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }
 
 // SetVerified saves that the user compared the fingerprint that the chat is encrypted with, or takes that back. Errors: ErrNotEncrypted, the
