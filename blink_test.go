@@ -2,6 +2,7 @@ package otrchat_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/otrchat/otrchat/internal/tap"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/otrsession"
+	"github.com/otrchat/otrchat/sip"
 )
 
 // encryptedLine lets a user called Alice meet a peer, and waits for encryption on both sides.
@@ -134,4 +136,26 @@ func TestWithoutCPIM(t *testing.T) {
 	require.Equal(t, "grüße", string(step.Plaintext))
 	l.encrypts("ça va?")
 	require.Equal(t, "ça va?", next[otrchat.Message](t, a).Text)
+}
+
+// Blink and SylkServer refuse a bare "*" among the accept-types, and Blink never connects by itself.
+func TestOfferSuitsBlink(t *testing.T) {
+	p := newPeer(t, nil, nil)
+	alice := newUser(t, "alice", nil)
+	brief, cancel := context.WithCancel(ctx)
+	defer cancel()
+	called := make(chan error, 1)
+	go func() {
+		_, err := alice.Call(brief, p.at)
+		called <- err
+	}()
+	i, err := p.agent.Accept(limited(t))
+	require.NoError(t, err)
+	offer := i.Offer()
+	require.Equal(t, sip.SetupActPass, offer.Setup)
+	require.Contains(t, offer.AcceptTypes, "message/cpim")
+	require.Contains(t, offer.AcceptTypes, "text/plain")
+	require.NotContains(t, offer.AcceptTypes, "*")
+	require.NoError(t, i.Reject(limited(t), 486, ""))
+	require.Error(t, <-called)
 }

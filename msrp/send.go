@@ -89,7 +89,7 @@ func (s *Session) chunks(ctx context.Context, c *conn, m *Message, d *Delivery) 
 	}
 }
 
-// chunkSize is how much of a message goes into one frame: see "What follows for our defaults" in docs/ARCHITECTURE.md.
+// chunkSize is how much of a message goes into one frame: see "What we put on the wire" in docs/ARCHITECTURE.md.
 func (s *Session) chunkSize(size int) int {
 	if s.direct && (size <= unbrokenBytes || !s.window.contended()) {
 		return size

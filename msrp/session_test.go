@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -437,4 +438,69 @@ func TestSenderObeys413(t *testing.T) {
 	f, _, err = readFrame(d)
 	require.NoError(t, err)
 	require.Equal(t, Aborted, f.Continuation)
+}
+
+// writes keeps every Write of a connection apart.
+type writes struct {
+	net.Conn
+	mu  sync.Mutex
+	all []string
+}
+
+func (w *writes) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	w.all = append(w.all, string(b))
+	w.mu.Unlock()
+	return w.Conn.Write(b)
+}
+
+type dialerFunc func() net.Conn
+
+func (f dialerFunc) DialContext(context.Context, string, string) (net.Conn, error) { return f(), nil }
+
+// Blink's parser loses the continuation flag if a segment ends right before it: one frame is one Write, and one Write is one frame.
+func TestOneFrameOneWrite(t *testing.T) {
+	pe, err := New(&Options{Host: "passive.example.com:2855"})
+	require.NoError(t, err)
+	defer pe.Close()
+	ours, theirs := net.Pipe()
+	w := &writes{Conn: ours}
+	ae, err := New(&Options{Host: "active.example.com:2855", Dialer: dialerFunc(func() net.Conn { pe.ServeConn(theirs); return w })})
+	require.NoError(t, err)
+	defer ae.Close()
+	a, err := ae.NewSession(nil)
+	require.NoError(t, err)
+	p, err := pe.NewSession(nil)
+	require.NoError(t, err)
+	connect(t, a, p)
+	for _, size := range []int{1, 100, 10_000, 200_000} {
+		for _, pair := range [][2]*Session{{a, p}, {p, a}} {
+			m := text(strings.Repeat("x", size))
+			m.SuccessReport = true
+			d, err := pair[0].Send(ctx, m)
+			require.NoError(t, err)
+			require.NoError(t, d.Wait(ctx))
+		}
+	}
+	require.NoError(t, a.Shutdown(ctx))
+	require.GreaterOrEqual(t, len(w.all), 1+3*4, "the binding request; requests, responses and reports")
+	for _, one := range w.all {
+		r := NewDecoder(strings.NewReader(one), nil)
+		_, _, err := readFrame(r)
+		require.NoError(t, err)
+		_, err = r.Next()
+		require.Equal(t, io.EOF, err)
+	}
+}
+
+// A path goes back as it came, also where it is written in another way than in the SDP (RFC 4975 section 6.1).
+func TestPathsAreEchoedAsReceived(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	const as = "MSRP://user@RAW.example.com:2855/raw;TCP;x=1"
+	w := strings.Replace(frame(s, "aaaa1", "Message-ID: m1234\r\n", "", Complete), "msrp://raw.example.com:2855/raw;tcp", as, 1)
+	write(t, nc, w)
+	f, _, err := readFrame(d)
+	require.NoError(t, err)
+	require.Equal(t, StatusOK, f.Status)
+	require.Equal(t, as, string(f.ToPath))
 }
