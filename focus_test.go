@@ -94,7 +94,7 @@ func rings(t testing.TB, u user) (*otrchat.EncryptedChat, *caller) {
 	c.to = head.Get("To")
 	path, err := msrp.ParsePath(regexp.MustCompile(`a=path:([^\r]*)`).FindStringSubmatch(body)[1])
 	require.NoError(t, err)
-	require.NoError(t, session.Connect(limited(t), path, msrp.Active))
+	require.NoError(t, session.Connect(limited(t), path, msrp.Active, nil))
 	chat := <-answered
 	require.NotNil(t, chat)
 	return chat, c

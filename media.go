@@ -74,7 +74,7 @@ func connectMedia(ctx context.Context, call *sip.Call, session *msrp.Session) er
 		case <-connected:
 		}
 	}()
-	if err := session.Connect(ctx, remote, role); err != nil {
+	if err := session.Connect(ctx, remote, role, nil); err != nil {
 		if call.Err() != nil {
 			return ErrEnded
 		}

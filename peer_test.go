@@ -85,7 +85,7 @@ func (p *peer) connect(ctx context.Context, c *sip.Call, s *msrp.Session, role m
 		return nil, err
 	}
 	otr, err := otrsession.New(&otrsession.Options{Key: key(p.t, bobKey)})
-	return &line{p.t, c, s, otr, p.cpim}, errors.Join(err, s.Connect(ctx, path, role))
+	return &line{p.t, c, s, otr, p.cpim}, errors.Join(err, s.Connect(ctx, path, role, nil))
 }
 
 // meet lets a user call a peer.

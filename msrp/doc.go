@@ -9,7 +9,7 @@
 //	err = e.Serve(listener)
 //	s, err := e.NewSession(nil)
 //	// tell s.LocalPath() to the peer, learn the peer's path
-//	err = s.Connect(ctx, remote, msrp.Active)
+//	err = s.Connect(ctx, remote, msrp.Active, nil)
 //	d, err := s.Send(ctx, &msrp.Message{ContentType: "text/plain;charset=utf-8", Body: []byte("hello")})
 //	err = d.Wait(ctx)
 //

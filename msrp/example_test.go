@@ -40,8 +40,8 @@ func Example() {
 	}
 
 	answered := make(chan error, 1)
-	go func() { answered <- bob.Connect(ctx, alice.LocalPath(), msrp.Passive) }()
-	if err := alice.Connect(ctx, bob.LocalPath(), msrp.Active); err != nil {
+	go func() { answered <- bob.Connect(ctx, alice.LocalPath(), msrp.Passive, nil) }()
+	if err := alice.Connect(ctx, bob.LocalPath(), msrp.Active, nil); err != nil {
 		log.Fatal(err)
 	}
 	if err := <-answered; err != nil {

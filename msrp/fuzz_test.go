@@ -40,7 +40,7 @@ func FuzzSession(f *testing.F) {
 		within, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		nc.SetDeadline(time.Now().Add(10 * time.Second))
-		go s.Connect(within, mustPath(rawPath), Passive)
+		go s.Connect(within, mustPath(rawPath), Passive, nil)
 		write(t, nc, frame(s, "bind1234", "Message-ID: bind\r\n", "", Complete))
 		d := NewDecoder(nc, nil)
 		_, _, err = readFrame(d)

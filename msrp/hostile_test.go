@@ -45,7 +45,7 @@ func TestFirstMessageIsReported(t *testing.T) {
 		defer s.e.Close()
 		go write(t, nc, frame(s, "aaaa1", "Message-ID: m1234\r\nSuccess-Report: yes\r\nContent-Type: text/plain\r\n", "early", Complete))
 		synctest.Wait()
-		go s.Connect(ctx, mustPath(rawPath), Passive)
+		go s.Connect(ctx, mustPath(rawPath), Passive, nil)
 		d := NewDecoder(nc, nil)
 		f, _, err := readFrame(d)
 		require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestConnectRefusesHandmadePaths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := good
 			spoil(&u)
-			require.ErrorIs(t, s.Connect(ctx, Path{u}, Passive), ErrMalformed)
+			require.ErrorIs(t, s.Connect(ctx, Path{u}, Passive, nil), ErrMalformed)
 			require.NoError(t, s.Err())
 		})
 	}
@@ -241,7 +241,7 @@ func TestSessionsShareAConnection(t *testing.T) {
 	other, err := s.e.NewSession(nil)
 	require.NoError(t, err)
 	bound := make(chan error, 1)
-	go func() { bound <- other.Connect(ctx, mustPath(rawPath), Passive) }()
+	go func() { bound <- other.Connect(ctx, mustPath(rawPath), Passive, nil) }()
 	<-other.ready
 	exchange := func(wire string) {
 		t.Helper()

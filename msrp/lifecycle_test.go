@@ -23,16 +23,16 @@ func TestConnectErrors(t *testing.T) {
 		return s
 	}
 	path := mustPath("msrp://127.0.0.1:1/x;tcp")
-	require.Error(t, open().Connect(ctx, nil, Active))
-	require.Error(t, open().Connect(ctx, path, 0))
-	require.ErrorContains(t, open().Connect(ctx, path, Active), "refused")
-	require.ErrorIs(t, open().Connect(ctx, mustPath("msrps://127.0.0.1:1/x;tcp"), Active), ErrNoTLS)
+	require.Error(t, open().Connect(ctx, nil, Active, nil))
+	require.Error(t, open().Connect(ctx, path, 0, nil))
+	require.ErrorContains(t, open().Connect(ctx, path, Active, nil), "refused")
+	require.ErrorIs(t, open().Connect(ctx, mustPath("msrps://127.0.0.1:1/x;tcp"), Active, nil), ErrNoTLS)
 	_, err = e.NewSession(&SessionOptions{Secure: true})
 	require.ErrorIs(t, err, ErrNoTLS)
 	s := open()
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, s.Connect(short, path, Passive), context.DeadlineExceeded)
+	require.ErrorIs(t, s.Connect(short, path, Passive, nil), context.DeadlineExceeded)
 	_, err = s.Send(ctx, text("x"))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = open().Send(ctx, text("x"))
@@ -49,7 +49,7 @@ func TestActiveConnectIsRefused(t *testing.T) {
 	s, err := ae.NewSession(nil)
 	require.NoError(t, err)
 	var refused *StatusError
-	require.ErrorAs(t, s.Connect(ctx, mustPath("msrp://p.example.com/unknown;tcp"), Active), &refused)
+	require.ErrorAs(t, s.Connect(ctx, mustPath("msrp://p.example.com/unknown;tcp"), Active, nil), &refused)
 	require.Equal(t, StatusNoSession, refused.Code)
 }
 
@@ -182,7 +182,7 @@ func TestCloseAtAnyMoment(t *testing.T) {
 			s, err := e.NewSession(nil)
 			require.NoError(t, err)
 			time.AfterFunc(10*time.Millisecond, func() { e.Close() })
-			require.ErrorIs(t, s.Connect(ctx, mustPath("msrp://x.example.com/x;tcp"), role), ErrClosed)
+			require.ErrorIs(t, s.Connect(ctx, mustPath("msrp://x.example.com/x;tcp"), role, nil), ErrClosed)
 			require.NoError(t, e.Close())
 		}
 	})
@@ -289,7 +289,7 @@ func TestEndpointShutdownIsForAllTogether(t *testing.T) {
 			defer nc.Close()
 			e.ServeConn(halfPipe{remote})
 			bound := make(chan error, 1)
-			go func() { bound <- s.Connect(ctx, mustPath(rawPath), Passive) }()
+			go func() { bound <- s.Connect(ctx, mustPath(rawPath), Passive, nil) }()
 			write(t, nc, frame(s, "aaaa1", "", "", Complete))
 			_, _, err = readFrame(NewDecoder(nc, nil))
 			require.NoError(t, err)

@@ -1,5 +1,7 @@
 package msrp
 
+import "io"
+
 // Message is one instant message, whole: what Send takes and Receive gives.
 type Message struct {
 	// ID is the Message-ID: 4 to 32 letters, digits or any of . - + % = (RFC 4975 section 9). Send makes one with 128 random bits if it is empty.
@@ -8,6 +10,13 @@ type Message struct {
 	ContentType string
 	// Body is the content in bytes, of any length; a receiver bounds it by Options.MaxMessage.
 	Body []byte
+	// Reader is the body instead of Body, when it is too large for memory or not all there yet. Send reads it to its end before it returns. A received
+	// message has it if its body is over Options.StreamAbove; it then gives the body as it arrives, and Close gives up the rest. Default nil.
+	Reader io.Reader
+	// Size is the length of what Reader will give, in bytes. Default 0: unknown.
+	Size int64
+	// Header has further headers of the message, as they go on the wire with each chunk: Content-Disposition and other MIME headers, for example. Default none.
+	Header []Header
 	// SuccessReport asks the receiver for a report when it has the whole message (RFC 4975 section 7.1.1). Default no.
 	SuccessReport bool
 	// FailureReport says what the sender wants to hear of failures. Default Yes.

@@ -42,6 +42,9 @@ type SessionOptions struct {
 	Secure bool
 }
 
+// ConnectOptions are what else the peer's SDP says of the session.
+type ConnectOptions struct{}
+
 // Dialer is the part of net.Dialer that an Endpoint needs.
 type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)

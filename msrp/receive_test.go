@@ -184,7 +184,7 @@ func TestPeerBindsBeforeConnect(t *testing.T) {
 		go func() {
 			readFrame(NewDecoder(nc, nil))
 		}()
-		require.NoError(t, s.Connect(ctx, mustPath("msrp://raw.example.com:2855/raw;tcp"), Passive))
+		require.NoError(t, s.Connect(ctx, mustPath("msrp://raw.example.com:2855/raw;tcp"), Passive, nil))
 		m, err := s.Receive(ctx)
 		require.NoError(t, err)
 		require.Equal(t, "early", string(m.Body))

@@ -75,7 +75,7 @@ func (s *Session) RemotePath() Path {
 //
 // Errors: one wrapping ErrMalformed for a path that cannot go on the wire, ErrInsecure for a path without TLS in a session with it, ErrNoTLS, *StatusError
 // for a refusal, ctx's error, or what the network said. After an error the session is closed, unless remote or role was at fault.
-func (s *Session) Connect(ctx context.Context, remote Path, role Role) error {
+func (s *Session) Connect(ctx context.Context, remote Path, role Role, o *ConnectOptions) error {
 	if err := s.checkRemote(remote, role); err != nil {
 		return err
 	}

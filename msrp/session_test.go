@@ -51,8 +51,8 @@ func pair(t testing.TB, o *Options) (active, passive *Session) {
 func connect(t testing.TB, active, passive *Session) {
 	t.Helper()
 	errs := make(chan error, 1)
-	go func() { errs <- passive.Connect(ctx, active.LocalPath(), Passive) }()
-	require.NoError(t, active.Connect(ctx, passive.LocalPath(), Active))
+	go func() { errs <- passive.Connect(ctx, active.LocalPath(), Passive, nil) }()
+	require.NoError(t, active.Connect(ctx, passive.LocalPath(), Active, nil))
 	require.NoError(t, <-errs)
 }
 
@@ -74,7 +74,7 @@ func rawPeer(t testing.TB, o *Options) (s *Session, nc net.Conn, d *Decoder) {
 	e.ServeConn(remote)
 	d = NewDecoder(nc, nil)
 	bound := make(chan error, 1)
-	go func() { bound <- s.Connect(ctx, mustPath("msrp://raw.example.com:2855/raw;tcp"), Passive) }()
+	go func() { bound <- s.Connect(ctx, mustPath("msrp://raw.example.com:2855/raw;tcp"), Passive, nil) }()
 	write(t, nc, "MSRP bind1234 SEND\r\nTo-Path: "+s.own+"\r\nFrom-Path: msrp://raw.example.com:2855/raw;tcp\r\nMessage-ID: bind\r\nByte-Range: 1-0/0\r\n-------bind1234$\r\n")
 	f, _, err := readFrame(d)
 	require.NoError(t, err)
@@ -218,7 +218,7 @@ func TestChunksAndWindowThroughARelay(t *testing.T) {
 	d := NewDecoder(ours, nil)
 	const peer = "msrp://relay.example.com:2855/r;tcp msrp://raw.example.com:2855/raw;tcp"
 	bound := make(chan error, 1)
-	go func() { bound <- s.Connect(ctx, mustPath(peer), Passive) }()
+	go func() { bound <- s.Connect(ctx, mustPath(peer), Passive, nil) }()
 	write(t, ours, "MSRP bind1234 SEND\r\nTo-Path: "+s.own+"\r\nFrom-Path: "+peer+"\r\nMessage-ID: bind\r\n-------bind1234$\r\n")
 	_, _, err = readFrame(d)
 	require.NoError(t, err)

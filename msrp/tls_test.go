@@ -150,14 +150,14 @@ func TestTLSNoDowngrade(t *testing.T) {
 	defer e.Close()
 	s, err := e.NewSession(&SessionOptions{Secure: true})
 	require.NoError(t, err)
-	require.ErrorIs(t, s.Connect(ctx, mustPath(rawPath), Active), ErrInsecure)
-	require.ErrorIs(t, s.Connect(ctx, mustPath(rawPath), Passive), ErrInsecure)
+	require.ErrorIs(t, s.Connect(ctx, mustPath(rawPath), Active, nil), ErrInsecure)
+	require.ErrorIs(t, s.Connect(ctx, mustPath(rawPath), Passive, nil), ErrInsecure)
 
 	nc, remote := net.Pipe()
 	defer nc.Close()
 	e.ServeConn(remote)
 	bound := make(chan error, 1)
-	go func() { bound <- s.Connect(ctx, mustPath("msrps://raw.example.com:2855/raw;tcp"), Passive) }()
+	go func() { bound <- s.Connect(ctx, mustPath("msrps://raw.example.com:2855/raw;tcp"), Passive, nil) }()
 	write(t, nc, strings.Replace(frame(s, "aaaa1", "Message-ID: m1234\r\n", "", Complete), "From-Path: msrp:", "From-Path: msrps:", 1))
 	f, _, err := readFrame(NewDecoder(nc, nil))
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestTLSChecksTheName(t *testing.T) {
 	s, err := e.NewSession(&SessionOptions{Secure: true})
 	require.NoError(t, err)
 	var wrong x509.HostnameError
-	require.ErrorAs(t, s.Connect(ctx, mustPath("msrps://other.example.com/x;tcp"), Active), &wrong)
+	require.ErrorAs(t, s.Connect(ctx, mustPath("msrps://other.example.com/x;tcp"), Active, nil), &wrong)
 }
 
 // A peer that falls silent within the handshake costs a connection for 30 s, whether we wait to read or to write.
@@ -248,7 +248,7 @@ func closesAtOnce(t *testing.T, end func(e *Endpoint) error) {
 	s, err := e.NewSession(&SessionOptions{Secure: true})
 	require.NoError(t, err)
 	connected := make(chan error, 1)
-	go func() { connected <- s.Connect(ctx, mustPath("msrps://passive.example.com/x;tcp"), Active) }()
+	go func() { connected <- s.Connect(ctx, mustPath("msrps://passive.example.com/x;tcp"), Active, nil) }()
 	nc := <-accepted
 	tc := tls.Server(nc, server)
 	f, _, err := readFrame(NewDecoder(tc, nil))

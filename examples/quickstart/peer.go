@@ -62,5 +62,5 @@ func (p *peer) answer(ctx context.Context) (*msrp.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return session, session.Connect(ctx, path, msrp.Passive)
+	return session, session.Connect(ctx, path, msrp.Passive, nil)
 }

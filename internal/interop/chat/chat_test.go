@@ -68,7 +68,7 @@ func meet(t *testing.T, policy otrchat.Policy) *talk {
 	require.NoError(t, err)
 	path, err := msrp.ParsePath(strings.Join(call.Remote().Path, " "))
 	require.NoError(t, err)
-	require.NoError(t, session.Connect(ctx, path, msrp.Active))
+	require.NoError(t, session.Connect(ctx, path, msrp.Active, nil))
 	us := <-called
 	require.NotNil(t, us)
 	return &talk{t: t, us: us, them: them, session: session}
