@@ -10,21 +10,21 @@ import (
 // piece by piece, so that a frame of any length passes in bounded memory. After an error other than Body's io.EOF the
 // stream has lost its framing and the connection is of no more use. No error holds what the peer sent: it may be a user's text.
 //
-// A Decoder allocates nothing per frame once its buffer has grown to what the peer sends, at most 64 KiB more than Limits.HeadBytes.
-// It is not safe for concurrent use.
+// A Decoder that waits for a frame to begin holds 2 KiB. While frames pass it borrows 64 KiB that all Decoders share, takes as much as Limits.HeadBytes
+// if a head is larger still, and allocates nothing per frame. It is not safe for concurrent use.
 type Decoder struct {
 	r      io.Reader
 	limits Limits
 	f      Frame
+	state  decodeState
 	needle []byte // CRLF, seven dashes, transaction ID: the start of this frame's end-line
+	space  [2 + 7 + maxTransactionID]byte
 
-	// buf[start:head] is the head of the frame in hand, buf[body:end] what was read after it.
-	buf                    []byte
-	start, head, body, end int
+	// Of the head in hand, which begins at start: how many of its lines are parsed, where the next one begins and how far that one
+	// is known to have no end. Offsets count from start.
+	lines, line, seen int
 
-	state        decodeState
-	continuation Continuation // of a frame without a body, from findHead to parseHead
-	full         bool         // the last Read filled the buffer: more is waiting
+	buffer
 }
 
 type decodeState uint8
@@ -33,11 +33,6 @@ const (
 	atHead decodeState = iota
 	atBodyStart
 	inBody
-)
-
-const (
-	firstBuffer = 2 << 10
-	mostBuffer  = 64 << 10 // for body bytes, beyond the head
 )
 
 // NewDecoder returns a Decoder that reads from r. A nil l means the default Limits.
@@ -55,113 +50,98 @@ func (d *Decoder) Next() (*Frame, error) {
 		}
 	}
 	d.start = d.body
+	d.restart()
 	if d.start == d.end {
-		d.start, d.body, d.end = 0, 0, 0
+		d.release()
 	}
-	if err := d.findHead(); err != nil {
-		return nil, err
-	}
-	if err := d.parseHead(d.buf[d.start:d.head]); err != nil {
-		return nil, err
-	}
-	return &d.f, nil
-}
-
-// findHead reads until the head of a frame is whole: its lines up to a blank one or the end-line. Offsets count from d.start, since the
-// buffer may move meanwhile.
-func (d *Decoder) findHead() error {
-	from, to := 0, 0 // of the transaction ID
-	for line, lines := 0, 0; ; lines++ {
-		next, err := d.findLine(line)
+	for {
+		whole, err := d.parse()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		text := d.buf[d.start+line : d.start+next-2]
-		if lines == 0 {
-			if from, to, err = transactionID(text); err != nil {
-				return err
-			}
+		if whole {
+			return &d.f, nil
 		}
-		id := d.buf[d.start+from : d.start+to]
-		switch {
-		case len(text) == 0 || isEndLine(text, id):
-			d.setHead(line, next, id, len(text) == 0)
-			return nil
-		case lines > 0 && bytes.IndexByte(text, ':') < 0:
-			return malformed("header line without a colon")
-		case lines == d.limits.Headers:
-			return fmt.Errorf("%w: more than %d headers", ErrTooLarge, d.limits.Headers)
-		}
-		line = next
-	}
-}
-
-// findLine reads until the line at offset from is whole and returns the offset behind its CRLF.
-func (d *Decoder) findLine(from int) (next int, err error) {
-	for seen := from; ; {
-		i := bytes.IndexByte(d.buf[d.start+seen:d.end], '\n')
-		next = seen + i + 1
-		if i < 0 {
-			next = d.end - d.start
-		}
-		if next > d.limits.HeadBytes {
-			return 0, fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, d.limits.HeadBytes)
-		}
-		if i >= 0 {
-			if next-from < 2 || d.buf[d.start+next-2] != '\r' {
-				return 0, malformed("line without CRLF")
-			}
-			return next, nil
-		}
-		seen = next
 		if err := d.fill(); err != nil {
-			return 0, d.headError(err)
+			if err == io.EOF && d.end > d.start {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
 		}
 	}
 }
 
-// setHead notes where the head of the frame ends and what comes after it. From here on the Frame aliases the buffer, and the body is
-// read in behind the head: a head far back in the buffer is moved to the front first, so that there is always room.
-func (d *Decoder) setHead(line, next int, id []byte, blank bool) {
-	d.needle = append(append(append(d.needle[:0], '\r', '\n'), dashes...), id...)
-	if d.start+line > len(d.buf)/2 {
-		d.compact()
-	}
-	d.head, d.body = d.start+line, d.start+next
-	d.continuation, d.state = 0, atBodyStart
-	if !blank {
-		d.continuation = Continuation(d.buf[d.head+len(dashes)+len(id)])
-		d.state = atHead
+// restart forgets what is parsed of the head in hand.
+func (d *Decoder) restart() {
+	d.f = Frame{Header: d.f.Header[:0]}
+	d.lines, d.line, d.seen = 0, 0, 0
+}
+
+// parse takes in the lines that are there, and tells whether the head is whole: up to a blank line or the end-line. Each line is looked
+// at once, and what is wrong with the first wrong one is the error, wherever the stream was split.
+func (d *Decoder) parse() (whole bool, err error) {
+	head := d.buf[d.start:d.end]
+	head = head[:min(len(head), d.limits.HeadBytes)]
+	for {
+		end := control(head, d.seen)
+		if end+1 >= len(head) {
+			d.seen = end
+			if len(head) == d.limits.HeadBytes {
+				return false, fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, len(head))
+			}
+			return false, nil
+		}
+		if head[end] != '\r' || head[end+1] != '\n' {
+			return false, malformed("control character in the head of a frame, or a line that does not end with CRLF")
+		}
+		line := head[d.line:end]
+		if d.lines > 0 && (len(line) == 0 || line[0] == '-' && d.endLine(line)) {
+			return true, d.endHead(end+2, len(line) == 0)
+		}
+		if err := d.parseLine(line); err != nil {
+			return false, err
+		}
+		d.line, d.seen = end+2, end+2
 	}
 }
 
-// compact moves what is buffered to the front.
-func (d *Decoder) compact() {
-	d.end = copy(d.buf, d.buf[d.start:d.end])
-	d.start, d.body = 0, 0
+func (d *Decoder) parseLine(line []byte) error {
+	if d.lines > d.limits.Headers {
+		return fmt.Errorf("%w: more than %d headers", ErrTooLarge, d.limits.Headers)
+	}
+	d.lines++
+	if d.lines == 1 {
+		return d.f.parseStart(line)
+	}
+	return d.f.parseHeader(line)
 }
 
-func transactionID(startLine []byte) (from, to int, err error) {
-	if !bytes.HasPrefix(startLine, []byte("MSRP ")) {
-		return 0, 0, malformed("start line does not begin with MSRP")
+// endLine tells whether line is the end-line of this frame (RFC 4975 section 7.1), and takes its flag.
+func (d *Decoder) endLine(line []byte) bool {
+	id, flag := len(line)-1-len(d.f.TransactionID), len(line)-1
+	if id != len(dashes) || string(line[:id]) != dashes || !bytes.Equal(line[id:flag], d.f.TransactionID) || !Continuation(line[flag]).valid() {
+		return false
 	}
-	i := bytes.IndexByte(startLine[5:], ' ')
-	if i < 0 || !validTransactionID(startLine[5:5+i]) {
-		return 0, 0, malformed("transaction ID in the start line")
-	}
-	return 5, 5 + i, nil
+	d.f.Continuation = Continuation(line[flag])
+	return true
 }
 
-func isEndLine(line, id []byte) bool {
-	return len(line) == len(dashes)+len(id)+1 && bytes.HasPrefix(line, dashes) &&
-		bytes.Equal(line[len(dashes):len(line)-1], id) && Continuation(line[len(line)-1]).valid()
-}
-
-func (d *Decoder) headError(err error) error {
-	if err == io.EOF && d.end > d.start {
-		return io.ErrUnexpectedEOF
+// endHead looks at the head as a whole and notes what comes after it, n bytes behind its beginning.
+func (d *Decoder) endHead(n int, blank bool) error {
+	switch {
+	case len(d.f.ToPath) == 0 || len(d.f.FromPath) == 0:
+		return malformed("frame without To-Path or From-Path")
+	case blank && !d.f.HasBody():
+		return malformed("body without Content-Type")
+	case !blank && d.f.HasBody():
+		return malformed("Content-Type without a body")
 	}
-	return err
+	d.head, d.body = d.start+d.line, d.start+n
+	if blank {
+		d.state = atBodyStart
+		d.needle = append(append(d.space[:0], "\r\n"+dashes...), d.f.TransactionID...)
+	}
+	return nil
 }
 
 // Body returns the next piece of the body, aliasing the Decoder's buffer until the next call, and io.EOF at its end: from then
@@ -233,170 +213,91 @@ func (d *Decoder) finish(n int) bool {
 // within tells whether a frame has begun and not ended.
 func (d *Decoder) within() bool { return d.state != atHead || d.end > d.start }
 
-// fill reads more bytes behind what is buffered. The head of a frame stays where it is once it is whole; if the buffer has to
-// grow, the Frame goes on aliasing the old one.
-func (d *Decoder) fill() error {
-	if d.state == atHead {
-		d.compact()
-	} else { // slide the rest of the body down to the head
-		d.end = d.head + copy(d.buf[d.head:], d.buf[d.body:d.end])
-		d.body = d.head
-	}
-	if d.full || d.end == len(d.buf) {
-		d.grow()
-	}
-	n, err := d.r.Read(d.buf[d.end:])
-	d.end += n
-	d.full = d.end == len(d.buf)
-	if n > 0 {
-		return nil
-	}
-	if err == nil {
-		return io.ErrNoProgress
-	}
-	return err
-}
-
-// grow doubles the buffer up to its bound.
-func (d *Decoder) grow() {
-	n := min(max(firstBuffer, 2*len(d.buf)), d.limits.HeadBytes+mostBuffer)
-	if n == len(d.buf) {
-		return
-	}
-	b := make([]byte, n)
-	copy(b, d.buf[:d.end])
-	d.buf = b
-}
-
-func (d *Decoder) parseHead(head []byte) error {
-	f := &d.f
-	*f = Frame{Header: f.Header[:0], Continuation: d.continuation}
-	line, rest := cutLine(head)
-	if err := f.parseStart(line); err != nil {
-		return err
-	}
-	for len(rest) > 0 {
-		line, rest = cutLine(rest)
-		if err := f.parseHeader(line); err != nil {
-			return err
-		}
-	}
-	if len(f.ToPath) == 0 || len(f.FromPath) == 0 {
-		return malformed("frame without To-Path or From-Path")
-	}
-	if d.state != atHead && !f.HasBody() {
-		return malformed("body without Content-Type")
-	}
-	if d.state == atHead && f.HasBody() {
-		return malformed("Content-Type without a body")
-	}
-	return nil
-}
-
-// cutLine splits behind the first CRLF, which findHead has made sure of.
-func cutLine(b []byte) (line, rest []byte) {
-	i := bytes.IndexByte(b, '\n')
-	return b[:i-1], b[i+1:]
-}
-
 // parseStart reads "MSRP id SEND" or "MSRP id 200 OK".
 func (f *Frame) parseStart(line []byte) error {
-	id, rest, _ := bytes.Cut(line[len("MSRP "):], []byte{' '})
-	word, comment, _ := bytes.Cut(rest, []byte{' '})
-	f.TransactionID = id
-	if !validText(line) {
-		return malformed("control character in the start line")
+	const msrp = "MSRP "
+	if len(line) < len(msrp) || string(line[:len(msrp)]) != msrp {
+		return malformed("start line does not begin with MSRP")
 	}
-	if code, ok := parseCode(word); ok {
-		f.Status, f.Comment = code, comment
+	line = line[len(msrp):]
+	n := identLen(line)
+	if n < minTransactionID || n > maxTransactionID || n == len(line) || line[n] != ' ' {
+		return malformed("transaction ID in the start line")
+	}
+	f.TransactionID, line = line[:n], line[n+1:]
+	if validMethod(line) {
+		f.Method = line
 		return nil
 	}
-	if len(word) == 0 || len(rest) != len(word) || bytes.IndexFunc(word, notUpper) >= 0 {
-		return malformed("method in the start line")
+	code, comment, _ := bytes.Cut(line, []byte{' '})
+	var ok bool
+	if f.Status, ok = parseCode(code); !ok {
+		return malformed("method or status code in the start line")
 	}
-	f.Method = word
+	f.Comment = comment
 	return nil
 }
 
 func (f *Frame) parseHeader(line []byte) error {
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 || !validName(line[:colon]) || !validText(line) {
-		return malformed("header name, or control character in a header")
+	var name [longestName]byte // in lower case
+	n := 0
+	for n < len(line) && tokenChars[line[n]] != 0 {
+		name[n%longestName] = tokenChars[line[n]]
+		n++
 	}
-	name, value := line[:colon], trim(line[colon+1:])
-	if equalName(name, "Byte-Range") {
-		r, err := parseByteRange(value)
-		if err == nil && f.ByteRange != (ByteRange{}) {
-			err = malformed("two Byte-Range headers")
-		}
-		f.ByteRange = r
-		f.invalid(err)
+	if n == 0 || n == len(line) || line[n] != ':' || !letter(line[0]) {
+		return malformed("header name")
+	}
+	value := trim(line[n+1:])
+	if n > longestName {
+		f.Header = append(f.Header, Header{line[:n], value})
 		return nil
 	}
-	field := f.field(name)
+	field := f.field(name[:n])
 	switch {
+	case field == nil && string(name[:n]) == "byte-range":
+		f.parseByteRange(value)
 	case field == nil:
-		f.Header = append(f.Header, Header{name, value})
+		f.Header = append(f.Header, Header{line[:n], value})
 	case *field != nil:
-		return malformed("two %s headers", printable(name))
+		return malformed("two %s headers", printable(line[:n]))
 	default:
 		*field = value
 	}
 	return nil
 }
 
-// trim takes blanks off both ends. Unlike bytes.Trim it never returns nil, which would pass for an absent header.
-func trim(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
-		b = b[1:]
+// parseByteRange notes what is wrong with the header for a 400: the framing holds without it.
+func (f *Frame) parseByteRange(value []byte) {
+	r, err := parseByteRange(value)
+	if err == nil && f.ByteRange != (ByteRange{}) {
+		err = malformed("two Byte-Range headers")
 	}
-	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
-// invalid keeps the first thing that is wrong.
-func (f *Frame) invalid(err error) {
+	f.ByteRange = r
 	if f.Invalid == nil {
 		f.Invalid = err
 	}
 }
 
-// field returns where the value of a named header stands, nil for a header without a field of its own.
+const longestName = 16 // a power of two, no less than the length of any name in field
+
+// field returns where the value of a header stands whose name is given in lower case, nil for a header without a field of its own.
 func (f *Frame) field(name []byte) *[]byte {
-	switch len(name) {
-	case len("Status"):
-		if equalName(name, "Status") {
-			return &f.StatusHeader
-		}
-	case len("To-Path"):
-		if equalName(name, "To-Path") {
-			return &f.ToPath
-		}
-	case len("From-Path"):
-		if equalName(name, "From-Path") {
-			return &f.FromPath
-		}
-	case len("Message-ID"):
-		if equalName(name, "Message-ID") {
-			return &f.MessageID
-		}
-	case len("Content-Type"):
-		if equalName(name, "Content-Type") {
-			return &f.ContentType
-		}
-	case len("Success-Report"): // and Failure-Report
-		if equalName(name, "Success-Report") {
-			return &f.SuccessReport
-		}
-		if equalName(name, "Failure-Report") {
-			return &f.FailureReport
-		}
+	switch string(name) {
+	case "to-path":
+		return &f.ToPath
+	case "from-path":
+		return &f.FromPath
+	case "message-id":
+		return &f.MessageID
+	case "success-report":
+		return &f.SuccessReport
+	case "failure-report":
+		return &f.FailureReport
+	case "status":
+		return &f.StatusHeader
+	case "content-type":
+		return &f.ContentType
 	}
 	return nil
-}
-
-func equalName(b []byte, name string) bool {
-	return string(b) == name || bytes.EqualFold(b, []byte(name))
 }

@@ -38,7 +38,7 @@ func TestPrintable(t *testing.T) {
 func TestDecodeLargeHeadsAnywhere(t *testing.T) {
 	limits := &Limits{HeadBytes: 1 << 20}
 	a := good("", "SEND", "X-Y: "+strings.Repeat("y", 500_000)+"\r\nMessage-ID: 456so39s\r\n", "", Complete)
-	head := limits.HeadBytes + mostBuffer - len(a.wire)
+	head := limits.HeadBytes - 500_000
 	for _, slack := range []int{0, 1, 5, 15, 100} {
 		c := good("", "SEND", "Message-ID: 456so39s\r\nContent-Type: text/plain\r\n", strings.Repeat("z", 200_000), Complete)
 		fill := "X-Y: " + strings.Repeat("y", head-slack-strings.Index(c.wire, "zzz")-len("X-Y: \r\n")) + "\r\n"

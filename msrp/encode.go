@@ -62,7 +62,7 @@ func (f *Frame) check(body []byte) error {
 	switch {
 	case !validTransactionID(f.TransactionID):
 		return malformed("transaction ID")
-	case f.IsRequest() && (f.Status != 0 || bytes.IndexFunc(f.Method, notUpper) >= 0):
+	case f.IsRequest() && (f.Status != 0 || !validMethod(f.Method)):
 		return malformed("method")
 	case !f.IsRequest() && (f.Status < 100 || f.Status > 999):
 		return malformed("status code %d", f.Status)
@@ -72,7 +72,7 @@ func (f *Frame) check(body []byte) error {
 		return malformed("frame without To-Path or From-Path")
 	case len(body) > 0 && !f.HasBody():
 		return malformed("body without Content-Type")
-	case f.ByteRange != (ByteRange{}) && (f.ByteRange.Start < 1 || f.ByteRange.End < Unknown || f.ByteRange.Total < Unknown):
+	case f.ByteRange != (ByteRange{}) && !f.ByteRange.valid():
 		return malformed("Byte-Range")
 	case endLineIn(body, f.TransactionID):
 		return malformed("the body holds the end-line of this transaction")
@@ -83,64 +83,34 @@ func (f *Frame) check(body []byte) error {
 		}
 	}
 	for _, h := range f.Header {
-		if !validName(h.Name) || !validText(h.Value) || f.field(h.Name) != nil || equalName(h.Name, "Byte-Range") {
+		if !validName(h.Name) || !validText(h.Value) || hasField(h.Name) {
 			return fmt.Errorf("%w: header %q", ErrMalformed, printable(h.Name))
 		}
 	}
 	return nil
 }
 
+// hasField tells whether a header of this name belongs into a field of Frame.
+func hasField(name []byte) bool {
+	for _, n := range [...]string{"To-Path", "From-Path", "Message-ID", "Success-Report", "Failure-Report", "Byte-Range", "Status", "Content-Type"} {
+		if equalName(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
 // endLineIn finds what a receiver could take for the end of the frame (RFC 4975 section 7.1).
 func endLineIn(body, id []byte) bool {
-	for {
-		i := bytes.Index(body, id)
+	for from := 0; ; from++ {
+		i := bytes.Index(body[from:], id)
 		if i < 0 {
 			return false
 		}
-		if bytes.HasSuffix(body[:i], dashes) {
+		if from += i; from >= len(dashes) && string(body[from-len(dashes):from]) == dashes {
 			return true
 		}
-		body = body[i+1:]
 	}
 }
 
-var dashes = []byte("-------")
-
-func validTransactionID(b []byte) bool {
-	if len(b) < minTransactionID || len(b) > maxTransactionID {
-		return false
-	}
-	for _, c := range b {
-		if !identChar(c) {
-			return false
-		}
-	}
-	return true
-}
-
-func identChar(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		c == '.' || c == '-' || c == '+' || c == '%' || c == '='
-}
-
-func notUpper(r rune) bool { return r < 'A' || r > 'Z' }
-
-// validText tells whether b can stand in a header line: no control character but the tab, so no CR, LF or NUL.
-func validText(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// validName tells whether b is a token (RFC 4975 section 9).
-func validName(b []byte) bool {
-	for _, c := range b {
-		if c <= ' ' || c >= 0x7f || bytes.IndexByte([]byte(`()<>@,;:\"/[]?={}`), c) >= 0 {
-			return false
-		}
-	}
-	return len(b) > 0
-}
+const dashes = "-------" // before the transaction ID in an end-line

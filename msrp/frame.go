@@ -114,11 +114,17 @@ func parseByteRange(b []byte) (r ByteRange, err error) {
 	return r, nil
 }
 
+// A count has 18 digits at most, so that none overflows.
+const (
+	countDigits = 18
+	mostCount   = 999_999_999_999_999_999
+)
+
 func parseCount(b []byte, star bool) (int64, bool) {
 	if star && len(b) == 1 && b[0] == '*' {
 		return Unknown, true
 	}
-	if len(b) == 0 || len(b) > 18 {
+	if len(b) == 0 || len(b) > countDigits {
 		return 0, false
 	}
 	var n int64
@@ -129,6 +135,10 @@ func parseCount(b []byte, star bool) (int64, bool) {
 		n = n*10 + int64(c-'0')
 	}
 	return n, true
+}
+
+func (r ByteRange) valid() bool {
+	return r.Start >= 1 && r.End >= Unknown && r.Total >= Unknown && max(r.Start, r.End, r.Total) <= mostCount
 }
 
 func (r ByteRange) append(dst []byte) []byte {

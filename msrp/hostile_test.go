@@ -179,7 +179,7 @@ type slow struct {
 }
 
 func (s *slow) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
+	n, err := s.r.Read(p[:min(len(p), 4096)])
 	time.Sleep(time.Duration(n) * s.perByte)
 	return n, err
 }
