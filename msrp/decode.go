@@ -24,7 +24,7 @@ type Decoder struct {
 	// is known to have no end. Offsets count from start.
 	lines, line, seen int
 
-	buffer
+	readBuffer
 }
 
 type decodeState uint8

@@ -82,7 +82,12 @@ func (f *Frame) check(body []byte) error {
 			return malformed("control character in a header")
 		}
 	}
-	for _, h := range f.Header {
+	return checkHeaders(f.Header)
+}
+
+// checkHeaders tells whether headers without a field of their own can go on the wire.
+func checkHeaders(headers []Header) error {
+	for _, h := range headers {
 		if !validName(h.Name) || !validText(h.Value) || hasField(h.Name) {
 			return fmt.Errorf("%w: header %q", ErrMalformed, printable(h.Name))
 		}

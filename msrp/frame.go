@@ -5,11 +5,12 @@ import (
 	"strconv"
 )
 
-// Methods of RFC 4975 and RFC 4976.
+// Methods of RFC 4975, RFC 4976 and RFC 7701.
 const (
-	MethodSend   = "SEND"
-	MethodReport = "REPORT"
-	MethodAuth   = "AUTH"
+	MethodSend     = "SEND"
+	MethodReport   = "REPORT"
+	MethodAuth     = "AUTH"
+	MethodNickname = "NICKNAME"
 )
 
 // Continuation is the flag at the end of a frame (RFC 4975 section 7.1).
@@ -54,7 +55,7 @@ type Frame struct {
 	FailureReport []byte // "yes", "no" or "partial"; empty if absent
 	ByteRange     ByteRange
 	StatusHeader  []byte       // of a REPORT: namespace, code and comment (section 7.1.2)
-	Header        []Header     // every other header, in order
+	Header        []Header     // every other header, in order; see Add, Value and the methods named after headers
 	ContentType   []byte       // not empty exactly if the frame has a body
 	Continuation  Continuation // from a Decoder: 0 until Body has returned io.EOF, if there is a body
 

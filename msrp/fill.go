@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// buffer is the memory of a Decoder: buf[start:] is the frame in hand with its head up to head, buf[body:end] what was read and not yet consumed.
-type buffer struct {
+// readBuffer is the memory of a Decoder: buf[start:] is the frame in hand with its head up to head, buf[body:end] what was read and not yet consumed.
+type readBuffer struct {
 	buf                    []byte
 	start, head, body, end int
 
@@ -15,18 +15,18 @@ type buffer struct {
 }
 
 const (
-	smallBuffer = 2 << 10
-	largeBuffer = 64 << 10
-	leastRoom   = 256 // for a body, several times its end-line
+	idleBytes = 2 << 10
+	readBytes = 64 << 10
+	leastRoom = 256 // for a body, several times its end-line
 )
 
-// large has buffers that no Decoder needs at the moment.
-var large = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+// readBuffers has buffers that no Decoder needs at the moment.
+var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
 // release gives a large buffer back, between two frames and with nothing buffered: the peer may be silent for long.
-func (b *buffer) release() {
-	if len(b.buf) == largeBuffer {
-		large.Put((*[largeBuffer]byte)(b.buf))
+func (b *readBuffer) release() {
+	if len(b.buf) == readBytes {
+		readBuffers.Put((*[readBytes]byte)(b.buf))
 	}
 	b.buf, b.full = b.small, false
 	b.start, b.head, b.body, b.end = 0, 0, 0, 0
@@ -55,7 +55,7 @@ func (d *Decoder) fill() error {
 func (d *Decoder) headRoom() []byte {
 	old := d.buf
 	switch {
-	case d.end == len(d.buf) && d.start == 0, d.full && len(d.buf) < largeBuffer:
+	case d.end == len(d.buf) && d.start == 0, d.full && len(d.buf) < readBytes:
 		d.buf = d.larger()
 	case d.end <= len(d.buf)/2 || d.start == 0:
 		return d.buf[d.end:]
@@ -63,8 +63,8 @@ func (d *Decoder) headRoom() []byte {
 	d.end = copy(d.buf, old[d.start:d.end])
 	d.start, d.body = 0, 0
 	d.restart()
-	if len(old) == largeBuffer && len(d.buf) > largeBuffer {
-		large.Put((*[largeBuffer]byte)(old))
+	if len(old) == readBytes && len(d.buf) > readBytes {
+		readBuffers.Put((*[readBytes]byte)(old))
 	}
 	return d.buf[d.end:]
 }
@@ -72,10 +72,10 @@ func (d *Decoder) headRoom() []byte {
 func (d *Decoder) larger() []byte {
 	switch n := len(d.buf); {
 	case n == 0:
-		d.small = make([]byte, smallBuffer)
+		d.small = make([]byte, idleBytes)
 		return d.small
-	case n < largeBuffer:
-		return large.Get().(*[largeBuffer]byte)[:]
+	case n < readBytes:
+		return readBuffers.Get().(*[readBytes]byte)[:]
 	default:
 		return make([]byte, min(2*n, d.limits.HeadBytes))
 	}
@@ -89,8 +89,8 @@ func (d *Decoder) bodyRoom() []byte {
 	if d.start > to-from {
 		from, to = 0, d.start
 	}
-	if to-from < leastRoom || d.full && len(d.buf) < largeBuffer {
-		d.buf = large.Get().(*[largeBuffer]byte)[:]
+	if to-from < leastRoom || d.full && len(d.buf) < readBytes {
+		d.buf = readBuffers.Get().(*[readBytes]byte)[:]
 		d.start, d.head = 0, 0
 		from, to = 0, len(d.buf)
 	}
