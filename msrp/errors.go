@@ -45,6 +45,9 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("msrp: refused with status %03d %s", e.Code, e.Comment)
 }
 
+// Is makes a 408 an ErrTimeout: some hop got no answer, which counts as much as if we had got none (RFC 4975 section 10.4).
+func (e *StatusError) Is(target error) bool { return target == ErrTimeout && e.Code == StatusTimeout }
+
 // Status codes of RFC 4975 section 10.
 const (
 	StatusOK               = 200 // received by the next hop

@@ -236,7 +236,6 @@ func TestUnfitAnswers(t *testing.T) {
 		"actpass":   strings.ReplaceAll(peerSDP, "setup:passive", "setup:actpass"),
 		"no media":  "v=0\n",
 		"no SDP":    "hello",
-		"held":      strings.ReplaceAll(peerSDP, "setup:passive", "setup:holdconn"),
 		"recvonly":  peerSDP + "a=recvonly\n",
 		"no answer": "",
 	} {

@@ -52,7 +52,7 @@ const (
 	SetupActive   Setup = "active"   // this side connects
 	SetupPassive  Setup = "passive"  // this side waits for the connection
 	SetupActPass  Setup = "actpass"  // either, the answerer chooses
-	SetupHoldConn Setup = "holdconn" // no connection for now; not supported in this package
+	SetupHoldConn Setup = "holdconn" // no connection for now; a peer's counts as absent, ours is refused (RFC 6135 §4.2.1)
 )
 
 // AnswerSetup chooses the answer to an offered setup (RFC 4145 §4.1, RFC 6135 §4). ours says what this side

@@ -33,7 +33,9 @@ func (d *description) chat(m *mediaLine) (*Media, error) {
 		c.MaxSize = parseMaxSize(size)
 	}
 	setup, _ := d.inherited(m, "setup")
-	c.Setup = Setup(strings.ToLower(setup))
+	if c.Setup = Setup(strings.ToLower(setup)); c.Setup == SetupHoldConn {
+		c.Setup = SetupAbsent // RFC 6135 section 4.2.1
+	}
 	return c, c.check()
 }
 

@@ -39,7 +39,6 @@ var sdpCases = []struct {
 	{"file id", peerOffer + "a=file-transfer-id:x\n", -1, ErrMedia},
 	{"sendonly", peerOffer + "a=sendonly\n", -1, ErrMedia},
 	{"port 0", strings.ReplaceAll(peerOffer, "2856 TCP", "0 TCP"), -1, ErrMedia},
-	{"holdconn", strings.ReplaceAll(peerOffer, "setup:active", "setup:holdconn"), -1, ErrMedia},
 	{"no path", strings.ReplaceAll(peerOffer, "a=path", "a=pth"), -1, ErrMedia},
 	{"bad path", strings.ReplaceAll(peerOffer, "msrp://", "http://"), -1, ErrMedia},
 	{"port in path", strings.ReplaceAll(peerOffer, ":2856/", ":0/"), -1, ErrMedia},

@@ -1,0 +1,330 @@
+package msrp
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Rules of RFC 4975 that no other file's tests prove; docs/rfc4975.md lists them all.
+
+// answerTo is a response of the raw peer.
+func answerTo(s *Session, f *Frame, status, headers string) string {
+	return fmt.Sprintf("MSRP %s %s\r\nTo-Path: %s\r\nFrom-Path: %s\r\n%s-------%[1]s$\r\n", f.TransactionID, status, s.own, rawPath, headers)
+}
+
+// reportOn is a REPORT of the raw peer.
+func reportOn(s *Session, id, messageID, byteRange, status, headers string) string {
+	if byteRange != "" {
+		headers += "Byte-Range: " + byteRange + "\r\n"
+	}
+	return fmt.Sprintf("MSRP %s REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\n%sStatus: %s\r\n-------%[1]s$\r\n",
+		id, s.own, rawPath, messageID, headers, status)
+}
+
+const relayedPath = "msrp://relay.example.com:2855/r;tcp " + rawPath
+
+// relayedPeer is like rawPeer for a peer behind a relay.
+func relayedPeer(t testing.TB) (s *Session, nc net.Conn, d *Decoder) {
+	t.Helper()
+	e, err := New(&Options{Host: "passive.example.com:2855"})
+	require.NoError(t, err)
+	t.Cleanup(func() { e.Close() })
+	s, err = e.NewSession(nil)
+	require.NoError(t, err)
+	nc, theirs := net.Pipe()
+	t.Cleanup(func() { nc.Close() })
+	e.ServeConn(theirs)
+	d = NewDecoder(nc, nil)
+	bound := make(chan error, 1)
+	go func() { bound <- s.Connect(ctx, mustPath(relayedPath), Passive, nil) }()
+	write(t, nc, strings.Replace(frame(s, "bind1234", "Message-ID: bind\r\n", "", Complete), rawPath, relayedPath, 1))
+	next(t, d)
+	require.NoError(t, <-bound)
+	return s, nc, d
+}
+
+// next reads a frame that must be there.
+func next(t testing.TB, d *Decoder) (*Frame, []byte) {
+	t.Helper()
+	f, body, err := readFrame(d)
+	require.NoError(t, err)
+	return f, body
+}
+
+// nothingBefore proves that what was written so far got no frame in return: the next one answers a request that comes after it.
+func nothingBefore(t testing.TB, s *Session, nc net.Conn, d *Decoder) {
+	t.Helper()
+	write(t, nc, frame(s, "probe123", "Message-ID: probe\r\nByte-Range: 1-0/0\r\n", "", Complete))
+	f, _ := next(t, d)
+	require.Equal(t, "probe123", string(f.TransactionID))
+}
+
+// The active side sends a request at once. It has no content to send, so it has no body, no MIME header and no further CRLF (section 7.1).
+func TestRFC4975_5_4_ActiveSendsAtOnce(t *testing.T) {
+	conns := make(chan net.Conn, 1)
+	e, err := New(&Options{Host: "active.example.com:2855", Dialer: pipeDialer(func(nc net.Conn) { conns <- nc })})
+	require.NoError(t, err)
+	defer e.Close()
+	s, err := e.NewSession(nil)
+	require.NoError(t, err)
+	connected := make(chan error, 1)
+	go func() { connected <- s.Connect(ctx, mustPath(rawPath), Active, nil) }()
+	nc := <-conns
+	defer nc.Close()
+	d := NewDecoder(nc, nil)
+	f, _ := next(t, d)
+	require.Equal(t, MethodSend, string(f.Method))
+	require.False(t, f.HasBody())
+	require.Empty(t, f.Header)
+	require.NotEmpty(t, f.MessageID)
+	require.Equal(t, ByteRange{1, 0, 0}, f.ByteRange)
+	require.Equal(t, Complete, f.Continuation)
+	select {
+	case err := <-connected:
+		t.Fatal("connected before the response", err)
+	default:
+	}
+	write(t, nc, answerTo(s, f, "200 OK", ""))
+	require.NoError(t, <-connected)
+}
+
+// A connection that fails takes every session on it with it.
+func TestRFC4975_5_4_FailedConnectionFailsItsSessions(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	other, err := s.e.NewSession(nil)
+	require.NoError(t, err)
+	bound := make(chan error, 1)
+	go func() { bound <- other.Connect(ctx, mustPath(rawPath), Passive, nil) }()
+	<-other.ready
+	nothingBefore(t, other, nc, d)
+	require.NoError(t, <-bound)
+	require.NoError(t, nc.Close())
+	for _, s := range []*Session{s, other} {
+		<-s.Done()
+		require.Error(t, s.Err())
+		require.NotErrorIs(t, s.Err(), ErrClosed, "we did not close it")
+	}
+}
+
+// A message that is sent again keeps its Message-ID. The receiver answers and reports both, and hands both out with the ID by which the
+// application knows the second for a duplicate.
+func TestRFC4975_5_4_Duplicates(t *testing.T) {
+	a, p := pair(t, nil)
+	m := text("hello")
+	m.ID, m.SuccessReport = "again1234", true
+	for range 2 {
+		d, err := a.Send(ctx, m)
+		require.NoError(t, err)
+		require.NoError(t, d.Wait(ctx))
+		got, err := p.Receive(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "again1234", got.ID)
+	}
+}
+
+// Session URIs: tcp, an own one for each session, 128 random bits, no userinfo (sections 6, 8.2 and 14.1).
+func TestRFC4975_14_1_SessionURIs(t *testing.T) {
+	e, err := New(&Options{Host: "host.example.com:2855"})
+	require.NoError(t, err)
+	defer e.Close()
+	seen := map[string]bool{}
+	for range 100 {
+		s, err := e.NewSession(nil)
+		require.NoError(t, err)
+		u := s.LocalPath()[0]
+		require.Len(t, s.LocalPath(), 1)
+		require.Equal(t, "tcp", u.Transport)
+		require.Empty(t, u.Userinfo)
+		require.Len(t, u.SessionID, 26, "128 bits in base 32")
+		require.False(t, seen[u.SessionID])
+		seen[u.SessionID] = true
+		require.NoError(t, s.Close())
+	}
+}
+
+// Transaction identifiers have 64 random bits, so no two requests share one; Message-IDs have 128 (section 7.1.1).
+func TestRFC4975_7_1_Identifiers(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	seen := map[string]bool{}
+	for range 100 {
+		sent := sendLater(t, s, text("hello"))
+		f, _ := next(t, d)
+		require.Len(t, f.TransactionID, 16)
+		require.Len(t, f.MessageID, 32)
+		for _, id := range [][]byte{f.TransactionID, f.MessageID} {
+			require.False(t, seen[string(id)])
+			seen[string(id)] = true
+		}
+		write(t, nc, answerTo(s, f, "200 OK", ""))
+		require.NoError(t, (<-sent).Wait(ctx))
+	}
+}
+
+// A transaction identifier whose end-line stands in the body is not taken.
+func TestRFC4975_7_1_EndLineNotInBody(t *testing.T) {
+	body := []byte("abc\r\n-------0123456789abcdef$\r\nabc")
+	require.True(t, endLineIn(body, []byte("0123456789abcdef")))
+	require.False(t, endLineIn(body, []byte("0123456789abcdee")))
+	require.False(t, endLineIn([]byte("abc 0123456789abcdef$"), []byte("0123456789abcdef")), "no dashes before it")
+	_, err := AppendFrame(nil, &Frame{
+		TransactionID: b("0123456789abcdef"), Method: b(MethodSend), ToPath: b(rawPath), FromPath: b(rawPath), ContentType: b("text/plain"), Continuation: Complete,
+	}, body)
+	require.ErrorIs(t, err, ErrMalformed)
+}
+
+// Every chunk has the Message-ID, the same wishes for reports, and the range that it is, and chunks go in order.
+func TestRFC4975_7_1_1_ChunksOfOneMessage(t *testing.T) {
+	for _, c := range []struct {
+		success bool
+		failure FailureReport
+		headers [2]string
+	}{{false, Yes, [2]string{"", ""}}, {true, Partial, [2]string{"yes", "partial"}}, {true, No, [2]string{"yes", "no"}}} {
+		s, nc, d := relayedPeer(t)
+		const size = 3*chunkBytes + 100
+		m := text(strings.Repeat("x", size))
+		m.SuccessReport, m.FailureReport = c.success, c.failure
+		sent := sendLater(t, s, m)
+		var id string
+		for from := int64(0); from < size; {
+			f, body := next(t, d)
+			if from == 0 {
+				id = string(f.MessageID)
+			}
+			require.Equal(t, id, string(f.MessageID))
+			require.Equal(t, c.headers, [2]string{string(f.SuccessReport), string(f.FailureReport)})
+			require.Equal(t, m.ContentType, string(f.ContentType))
+			require.Equal(t, from+1, f.ByteRange.Start)
+			require.EqualValues(t, size, f.ByteRange.Total)
+			if from += int64(len(body)); f.ByteRange.End != Unknown {
+				require.Equal(t, from, f.ByteRange.End)
+			}
+			if len(body) > interruptible {
+				require.EqualValues(t, Unknown, f.ByteRange.End)
+			}
+			require.Equal(t, from == size, f.Continuation == Complete)
+			require.True(t, from == size || len(body) >= interruptible, "no small chunk but the last")
+			if c.failure == Yes {
+				write(t, nc, strings.Replace(answerTo(s, f, "200 OK", ""), rawPath, "msrp://relay.example.com:2855/r;tcp", 1))
+			}
+		}
+		del := <-sent
+		if c.success {
+			report := reportOn(s, "rep12", id, fmt.Sprintf("1-%d/%d", size, size), "000 200 OK", "")
+			write(t, nc, strings.Replace(report, rawPath, relayedPath, 1))
+		}
+		require.NoError(t, del.Wait(ctx))
+	}
+}
+
+// A request need not wait for the response to the one before.
+func TestRFC4975_7_1_1_RequestsDoNotWaitForResponses(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	var sent []<-chan *Delivery
+	var frames []*Frame
+	for range 3 {
+		sent = append(sent, sendLater(t, s, text("hello")))
+		f, _ := next(t, d)
+		frames = append(frames, f)
+	}
+	for i, f := range slices.Backward(frames) { // nor do responses keep an order
+		write(t, nc, answerTo(s, f, "200 OK", ""))
+		require.NoError(t, (<-sent[i]).Wait(ctx))
+	}
+}
+
+// A response has the request's transaction identifier, goes back on its connection to the hop before, from the URI that was addressed,
+// and is never chunked.
+func TestRFC4975_7_2_Response(t *testing.T) {
+	s, nc, d := relayedPeer(t)
+	for _, c := range []struct {
+		flag   Continuation
+		body   string
+		status int
+	}{{Complete, "", 200}, {More, "hel", 200}, {Aborted, "lo", 200}, {Complete, strings.Repeat("x", defaultMaxMessage+1), 413}} {
+		headers := "Message-ID: m1234\r\n"
+		if c.body != "" {
+			headers += "Content-Type: text/plain\r\n"
+		}
+		wire := strings.Replace(frame(s, "some-id.1", headers, c.body, c.flag), rawPath, relayedPath, 1)
+		go nc.Write([]byte(wire))
+		f, _ := next(t, d)
+		require.Equal(t, c.status, f.Status)
+		require.Equal(t, "some-id.1", string(f.TransactionID))
+		require.Equal(t, "msrp://relay.example.com:2855/r;tcp", string(f.ToPath))
+		require.Equal(t, s.own, string(f.FromPath))
+		require.Equal(t, Complete, f.Continuation)
+		require.False(t, f.HasBody())
+	}
+}
+
+// The To-Path has one URI, of a session on this connection. Else the request gets 481, or nothing if it wants no word of failures, and
+// is ignored.
+func TestRFC4975_7_3_ToPath(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	const message = "Message-ID: m1234\r\nContent-Type: text/plain\r\n"
+	for name, to := range map[string]string{
+		"two URIs":        s.own + " " + s.own,
+		"relay before us": "msrp://relay.example.com:2855/r;tcp " + s.own,
+		"no session":      strings.Replace(s.own, s.uri.SessionID, "guessed", 1),
+		"no session-id":   "msrp://passive.example.com:2855;tcp",
+		"other case":      strings.Replace(s.own, s.uri.SessionID, strings.ToUpper(s.uri.SessionID), 1),
+		"other host":      strings.Replace(s.own, "passive", "other", 1),
+		"other port":      strings.Replace(s.own, "2855", "2856", 1),
+		"other scheme":    strings.Replace(s.own, "msrp:", "msrps:", 1),
+		"no URI":          "nonsense",
+	} {
+		wire := strings.Replace(frame(s, "aaaa1", message, "hello", Complete), s.own, to, 1)
+		write(t, nc, wire)
+		f, _ := next(t, d)
+		require.Equal(t, StatusNoSession, f.Status, name)
+		write(t, nc, strings.Replace(wire, "Message-ID", "Failure-Report: no\r\nMessage-ID", 1))
+		nothingBefore(t, s, nc, d)
+	}
+	write(t, nc, frame(s, "aaaa2", message, "hello", Complete)) // the same session still works, and got nothing of the above
+	f, _ := next(t, d)
+	require.Equal(t, StatusOK, f.Status)
+	m, err := s.Receive(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(m.Body))
+}
+
+// Headers that we do not know change nothing, in requests and in responses.
+func TestRFC4975_12_UnknownHeaders(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	const strange = "X-Mood: blue\r\nKeep-Alive: yes\r\nUse-Path: what ever\r\nexpires: soon\r\n"
+	write(t, nc, frame(s, "aaaa1", "Message-ID: m1234\r\n"+strange+"Success-Report: yes\r\nContent-Type: text/plain\r\n", "hello", Complete))
+	f, _ := next(t, d)
+	require.Equal(t, StatusOK, f.Status)
+	f, _ = next(t, d)
+	require.Equal(t, MethodReport, string(f.Method))
+	m, err := s.Receive(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(m.Body))
+
+	ours := text("hello")
+	ours.SuccessReport = true
+	sent := sendLater(t, s, ours)
+	f, _ = next(t, d)
+	write(t, nc, answerTo(s, f, "200 OK", strange))
+	write(t, nc, reportOn(s, "rep12", string(f.MessageID), "1-5/5", "000 200 OK", strange))
+	require.NoError(t, (<-sent).Wait(ctx))
+}
+
+// Methods that we do not know get 501 and change nothing.
+func TestRFC4975_12_UnknownMethods(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	for _, method := range []string{"HUG", "SENDX", "AUTH", "INVITE"} {
+		for _, body := range []string{"", "Content-Type: text/plain\r\n"} {
+			write(t, nc, strings.Replace(frame(s, "aaaa1", "Message-ID: m1234\r\n"+body, "hello", Complete), " SEND", " "+method, 1))
+			f, _ := next(t, d)
+			require.Equal(t, StatusUnknownMethod, f.Status, method)
+		}
+	}
+	nothingBefore(t, s, nc, d)
+	require.NoError(t, s.Err())
+}
