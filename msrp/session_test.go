@@ -157,8 +157,8 @@ func TestSendOverTCP(t *testing.T) {
 }
 
 func TestMessagesKeepTheirOrder(t *testing.T) {
-	a, p := pair(t, nil)
 	const n = 1000
+	a, p := pair(t, &Options{InboxMessages: n}) // else a slow reader has some refused
 	go func() {
 		for i := range n {
 			if _, err := a.Send(ctx, text(fmt.Sprint(i))); err != nil {
