@@ -1,6 +1,7 @@
 package msrp
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,4 +116,17 @@ func TestRFC4975_7_1_1_UnreportedAtTheEnd(t *testing.T) {
 		require.NoError(t, p.Close())
 		require.Error(t, d.Wait(ctx))
 	})
+}
+
+// A session that is over sends no REPORT.
+func TestRFC4975_7_1_2_NoReportAfterTheEnd(t *testing.T) {
+	s, nc, d := rawPeer(t, &Options{ManualReports: true})
+	write(t, nc, frame(s, "aaaa1", "Message-ID: m1234\r\nSuccess-Report: yes\r\nContent-Type: text/plain\r\n", "hello", Complete))
+	next(t, d)
+	m, err := s.Receive(ctx)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.Report(m, StatusOK), ErrClosed)
+	_, err = d.Next()
+	require.ErrorIs(t, err, io.EOF)
 }

@@ -113,7 +113,7 @@ func TestRFC4975_5_4_FailedConnectionFailsItsSessions(t *testing.T) {
 
 // A message that is sent again keeps its Message-ID. The receiver answers and reports both, and hands both out with the ID by which the
 // application knows the second for a duplicate.
-func TestRFC4975_5_4_Duplicates(t *testing.T) {
+func TestRFC4975_5_4_ResentMessages(t *testing.T) {
 	a, p := pair(t, nil)
 	m := text("hello")
 	m.ID, m.SuccessReport = "again1234", true
@@ -291,6 +291,24 @@ func TestRFC4975_7_3_ToPath(t *testing.T) {
 	m, err := s.Receive(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(m.Body))
+}
+
+// Messages of any media type go as they are, those that every endpoint must take among them (section 14.3 names the last).
+func TestRFC4975_7_3_1_AnyMediaType(t *testing.T) {
+	a, p := pair(t, nil)
+	for _, media := range []string{"multipart/mixed", "multipart/alternative", "message/cpim", "multipart/signed"} {
+		m := &Message{
+			ContentType: media + `;boundary="-------b"`,
+			Body:        []byte("---------b\r\nContent-Type: application/octet-stream\r\n\r\n\x00\xff\r\n\r\n---------b--\r\n"),
+		}
+		d, err := a.Send(ctx, m)
+		require.NoError(t, err)
+		require.NoError(t, d.Wait(ctx))
+		got, err := p.Receive(ctx)
+		require.NoError(t, err)
+		require.Equal(t, m.ContentType, got.ContentType)
+		require.Equal(t, m.Body, got.Body)
+	}
 }
 
 // Headers that we do not know change nothing, in requests and in responses.
