@@ -53,6 +53,9 @@ func (d *Decoder) Next() (*Frame, error) {
 	d.restart()
 	if d.start == d.end {
 		d.release()
+		if cap(d.f.Header) > keptHeaders {
+			d.f.Header = nil
+		}
 	}
 	for {
 		whole, err := d.parse()
@@ -84,15 +87,14 @@ func (d *Decoder) parse() (whole bool, err error) {
 	head = head[:min(len(head), d.limits.HeadBytes)]
 	for {
 		end := control(head, d.seen)
-		if end+1 >= len(head) {
-			d.seen = end
-			if len(head) == d.limits.HeadBytes {
-				return false, fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, len(head))
-			}
-			return false, nil
-		}
-		if head[end] != '\r' || head[end+1] != '\n' {
+		switch d.seen = end; {
+		case end < len(head) && (head[end] != '\r' || end+1 < len(head) && head[end+1] != '\n'):
 			return false, malformed("control character in the head of a frame, or a line that does not end with CRLF")
+		case end+1 < len(head):
+		case len(head) == d.limits.HeadBytes:
+			return false, fmt.Errorf("%w: head of more than %d bytes", ErrTooLarge, len(head))
+		default:
+			return false, nil
 		}
 		line := head[d.line:end]
 		if d.lines > 0 && (len(line) == 0 || line[0] == '-' && d.endLine(line)) {
@@ -126,18 +128,18 @@ func (d *Decoder) endLine(line []byte) bool {
 	return true
 }
 
-// endHead looks at the head as a whole and notes what comes after it, n bytes behind its beginning.
-func (d *Decoder) endHead(n int, blank bool) error {
+// endHead looks at the head as a whole, which is n bytes long, and notes whether a body follows.
+func (d *Decoder) endHead(n int, body bool) error {
 	switch {
 	case len(d.f.ToPath) == 0 || len(d.f.FromPath) == 0:
 		return malformed("frame without To-Path or From-Path")
-	case blank && !d.f.HasBody():
+	case body && !d.f.HasBody():
 		return malformed("body without Content-Type")
-	case !blank && d.f.HasBody():
+	case !body && d.f.HasBody():
 		return malformed("Content-Type without a body")
 	}
 	d.head, d.body = d.start+d.line, d.start+n
-	if blank {
+	if body {
 		d.state = atBodyStart
 		d.needle = append(append(d.space[:0], "\r\n"+dashes...), d.f.TransactionID...)
 	}
@@ -278,6 +280,8 @@ func (f *Frame) parseByteRange(value []byte) {
 		f.Invalid = err
 	}
 }
+
+const keptHeaders = 16 // of a Decoder that waits
 
 const longestName = 16 // a power of two, no less than the length of any name in field
 

@@ -72,14 +72,19 @@ func (f *Frame) check(body []byte) error {
 		return malformed("frame without To-Path or From-Path")
 	case len(body) > 0 && !f.HasBody():
 		return malformed("body without Content-Type")
+	case !f.IsRequest() && f.HasBody():
+		return malformed("response with a body")
 	case f.ByteRange != (ByteRange{}) && !f.ByteRange.valid():
 		return malformed("Byte-Range")
 	case endLineIn(body, f.TransactionID):
 		return malformed("the body holds the end-line of this transaction")
 	}
-	for _, v := range [...][]byte{f.Comment, f.ToPath, f.FromPath, f.MessageID, f.SuccessReport, f.FailureReport, f.StatusHeader, f.ContentType} {
-		if !validText(v) {
-			return malformed("control character in a header")
+	if !validText(f.Comment) {
+		return malformed("control character in the comment")
+	}
+	for _, v := range [...][]byte{f.ToPath, f.FromPath, f.MessageID, f.SuccessReport, f.FailureReport, f.StatusHeader, f.ContentType} {
+		if !validValue(v) {
+			return malformed("control character in a header, or a blank at its beginning or end")
 		}
 	}
 	return checkHeaders(f.Header)
@@ -88,7 +93,7 @@ func (f *Frame) check(body []byte) error {
 // checkHeaders tells whether headers without a field of their own can go on the wire.
 func checkHeaders(headers []Header) error {
 	for _, h := range headers {
-		if !validName(h.Name) || !validText(h.Value) || hasField(h.Name) {
+		if !validName(h.Name) || !validValue(h.Value) || hasField(h.Name) {
 			return fmt.Errorf("%w: header %q", ErrMalformed, printable(h.Name))
 		}
 	}

@@ -64,6 +64,13 @@ func control(b []byte, i int) int {
 // validText tells whether b can stand in a header line: no control character but the tab, so no CR, LF or NUL.
 func validText(b []byte) bool { return control(b, 0) == len(b) }
 
+// validValue tells whether b comes back as it is when it stands in a header line.
+func validValue(b []byte) bool {
+	return validText(b) && (len(b) == 0 || !blank(b[0]) && !blank(b[len(b)-1]))
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
+
 // validName tells whether b can name a header: a token that begins with a letter (RFC 4975 section 9, hname).
 func validName(b []byte) bool { return len(b) > 0 && tokenLen(b) == len(b) && letter(b[0]) }
 
@@ -116,10 +123,10 @@ func equalName(b []byte, name string) bool {
 
 // trim takes blanks off both ends. Unlike bytes.Trim it never returns nil, which would pass for an absent header.
 func trim(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+	for len(b) > 0 && blank(b[0]) {
 		b = b[1:]
 	}
-	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+	for len(b) > 0 && blank(b[len(b)-1]) {
 		b = b[:len(b)-1]
 	}
 	return b

@@ -11,7 +11,7 @@ func isParseError(err error) bool {
 	return errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooLarge)
 }
 
-func TestParseURI(t *testing.T) {
+func TestRFC4975_6_URI(t *testing.T) {
 	for s, want := range map[string]URI{
 		"msrp://atlanta.example.com:7654/jshA7weztas;tcp":    {Host: "atlanta.example.com", Port: 7654, SessionID: "jshA7weztas", Transport: "tcp"},
 		"MSRPS://Host/s;TCP":                                 {Secure: true, Host: "Host", SessionID: "s", Transport: "TCP"},
@@ -31,7 +31,7 @@ func TestParseURI(t *testing.T) {
 	}
 }
 
-func TestParseURIRefuses(t *testing.T) {
+func TestRFC4975_6_MalformedURI(t *testing.T) {
 	for _, s := range []string{
 		"", "msrp:", "msrp://", "sip://a/b;tcp", "msrp://a/b", "msrp://a/b;", "msrp://a/;tcp", "msrp:///b;tcp", "msrp://a:0/b;tcp", "msrp://a:65536/b;tcp",
 		"msrp://a:x/b;tcp", "msrp://a:/b;tcp", "msrp://[::1/b;tcp", "msrp://[1.2.3.4]/b;tcp", "msrp://::1/b;tcp", "msrp://a b/c;tcp", "msrp://a/b;tcp\r\nX: y", "msrp://a/b\x00;tcp",
@@ -42,8 +42,7 @@ func TestParseURIRefuses(t *testing.T) {
 	}
 }
 
-// RFC 4975 section 6.1.
-func TestURIEqual(t *testing.T) {
+func TestRFC4975_6_1_URIComparison(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool
