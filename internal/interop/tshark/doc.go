@@ -10,7 +10,8 @@
 // until a frame is complete, but a second frame in the same segment, or the beginning of one, is passed over without
 // a word. Dissect therefore joins the TCP streams itself, cuts them at the end-lines, and gives tshark a capture in
 // which every frame begins a segment. Bytes between frames, an end-line that never comes, and lost packets are errors.
-// SIP needs no such help.
+// SIP needs no such help. It also takes every line of a body that begins with seven dashes for the end-line, and hands bodies of some types to other
+// dissectors, which complain on their own account: a test sends bodies without either.
 //
 // # Concurrency
 //
