@@ -147,6 +147,31 @@ func TestRFC4975_14_1_SessionURIs(t *testing.T) {
 	}
 }
 
+// Percent-encoding of what need not be encoded is no difference, where it stands before the session-id.
+func TestRFC4975_6_1_PercentEncoding(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"msrp://%65xample.com:1/x;tcp", "msrp://example.com:1/x;tcp", true},
+		{"msrp://ex%2Dample%2ecom:1/x;tcp", "msrp://EX-AMPLE.com:1/x;tcp", true},
+		{"msrp://%31%39%32.0.2.1:1/x;tcp", "msrp://192.0.2.1:1/x;tcp", true},
+		{"msrp://a%2bb:1/x;tcp", "msrp://a%2Bb:1/x;tcp", true},
+		{"msrp://a%2bb:1/x;tcp", "msrp://a+b:1/x;tcp", false}, // reserved
+		{"msrp://a%:1/x;tcp", "msrp://a%:1/x;tcp", true},
+		{"msrp://a%6:1/x;tcp", "msrp://a6:1/x;tcp", false},
+		{"msrp://a%zz:1/x;tcp", "msrp://a:1/x;tcp", false},
+		{"msrp://a:1/%78;tcp", "msrp://a:1/x;tcp", false},
+	} {
+		a, err := ParseURI(c.a)
+		require.NoError(t, err)
+		b, err := ParseURI(c.b)
+		require.NoError(t, err)
+		require.Equal(t, c.same, a.Equal(b), "%s %s", c.a, c.b)
+		require.Equal(t, c.same, b.Equal(a), "%s %s", c.a, c.b)
+	}
+}
+
 // Transaction identifiers have 64 random bits, so no two requests share one; Message-IDs have 128 (section 7.1.1).
 func TestRFC4975_7_1_Identifiers(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)

@@ -117,19 +117,41 @@ func (u URI) Append(dst []byte) []byte {
 func (u URI) String() string { return string(u.Append(nil)) }
 
 // Equal compares two URIs as RFC 4975 section 6.1 demands: scheme, host and transport without regard to case, addresses
-// as addresses, a port only with the same explicit port, the session-id exactly. Userinfo and further parameters do not count.
+// as addresses, a port only with the same explicit port, the session-id exactly. Userinfo and further parameters do not count, nor does needless
+// percent-encoding in the host.
 func (u URI) Equal(v URI) bool {
 	return u.Secure == v.Secure && u.Port == v.Port && u.SessionID == v.SessionID &&
 		strings.EqualFold(u.Transport, v.Transport) && equalHost(u.Host, v.Host)
 }
 
 func equalHost(a, b string) bool {
+	a, b = decodeHost(a), decodeHost(b)
 	x, err := netip.ParseAddr(a)
 	y, err2 := netip.ParseAddr(b)
 	if err == nil && err2 == nil {
 		return x == y
 	}
 	return strings.EqualFold(a, b)
+}
+
+// decodeHost decodes the percent-encoded characters that need not be encoded.
+func decodeHost(host string) string {
+	if !strings.Contains(host, "%") {
+		return host
+	}
+	var b strings.Builder
+	for i := 0; i < len(host); i++ {
+		if end := i + 3; host[i] == '%' && end <= len(host) {
+			c, err := strconv.ParseUint(host[i+1:end], 16, 8)
+			if err == nil && (alphanum(rune(c)) || strings.IndexByte("-._~", byte(c)) >= 0) {
+				b.WriteByte(byte(c))
+				i = end - 1
+				continue
+			}
+		}
+		b.WriteByte(host[i])
+	}
+	return b.String()
 }
 
 // hostport is what to dial.
