@@ -22,23 +22,25 @@ type conn struct {
 	dec    *Decoder
 	w      *writer
 	wg     sync.WaitGroup // the two loops
-	bindBy time.Time      // until when an accepted connection has to name a session
 	done   chan struct{}  // closed under mu
+	err    error          // why, once done is closed
+	link   *link          // under e.mu: that of sessions which share the connection
 
-	// Of the read loop: the session of the frame before, the paths of its last request, and whether the read deadline is that of a frame.
-	last     *Session
-	to, from string
-	paced    bool
+	// Of the read loop: the session of the frame before, and whether the read deadline is that of a frame.
+	last  *Session
+	paced bool
 
 	mu       sync.Mutex
-	sessions map[*Session]struct{}
-	unbound  bool // accepted and without a session so far
+	sessions map[string]*Session // by session-id
+	unbound  bool                // accepted and without a session so far
+	bindBy   time.Time           // until when it has to name one
+	ending   bool                // takes no more sessions
 }
 
 func newConn(e *Endpoint, nc net.Conn, accepted bool) *conn {
 	c := &conn{
 		e: e, nc: nc, w: newWriter(nc), bindBy: time.Now().Add(bindTimeout),
-		sessions: map[*Session]struct{}{}, unbound: accepted, done: make(chan struct{}),
+		sessions: map[string]*Session{}, unbound: accepted, done: make(chan struct{}),
 	}
 	c.dec = NewDecoder(c, &e.o.Limits)
 	_, c.secure = nc.(interface{ ConnectionState() tls.ConnectionState })
@@ -67,7 +69,8 @@ func (c *conn) handshake() error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), c.bindBy)
+	by, _ := c.deadline()
+	ctx, cancel := context.WithDeadline(context.Background(), by)
 	defer cancel()
 	return h.HandshakeContext(ctx)
 }
@@ -107,6 +110,7 @@ func (c *conn) close(err error) {
 		c.mu.Unlock()
 		return
 	}
+	c.err = err
 	close(c.done)
 	if c.unbound {
 		c.unbound = false
@@ -119,8 +123,9 @@ func (c *conn) close(err error) {
 	c.alert(c.nc.Close)
 	c.e.mu.Lock()
 	delete(c.e.conns, c)
+	c.e.drop(c.link)
 	c.e.mu.Unlock()
-	for s := range sessions {
+	for _, s := range sessions {
 		s.end(err)
 	}
 }
@@ -140,6 +145,23 @@ func (c *conn) isUnbound() bool {
 	return c.unbound
 }
 
+// deadline is until when a connection without a session has to name one.
+func (c *conn) deadline() (by time.Time, unbound bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bindBy, c.unbound
+}
+
+// hurry closes a connection without a session soon: the peer has a moment to take the refusal.
+func (c *conn) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if by := time.Now().Add(lingerTimeout); c.unbound && by.Before(c.bindBy) {
+		c.bindBy = by
+		c.nc.SetReadDeadline(by)
+	}
+}
+
 // alert runs one of the closing functions of the network connection. TLS sends a last alert there, for which a peer that does not read
 // could make it wait.
 func (c *conn) alert(end func() error) error {
@@ -153,12 +175,8 @@ func (c *conn) alert(end func() error) error {
 // finish tells the peer that nothing more comes from s, if s is alone here, and gives it a moment to hang up first. A connection that is closed
 // while something of the peer's is still unread is reset, and then the peer loses what it has not read yet.
 func (c *conn) finish(ctx context.Context, s *Session) {
-	c.mu.Lock()
-	_, here := c.sessions[s]
-	alone := here && len(c.sessions) == 1
-	c.mu.Unlock()
 	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !alone || !ok {
+	if !ok || !c.endsWith(s) {
 		return
 	}
 	c.w.stop()
@@ -174,11 +192,19 @@ func (c *conn) finish(ctx context.Context, s *Session) {
 	}
 }
 
-// attach binds a session to the connection, false if it is closed.
+// endsWith tells whether s is alone here; then no other session joins it.
+func (c *conn) endsWith(s *Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending = c.ending || len(c.sessions) == 1 && c.sessions[s.uri.SessionID] == s
+	return c.ending
+}
+
+// attach binds a session to the connection, false if it takes no more.
 func (c *conn) attach(s *Session) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed() {
+	if c.ending || c.closed() {
 		return false
 	}
 	if c.unbound {
@@ -186,14 +212,14 @@ func (c *conn) attach(s *Session) bool {
 		c.e.unbound.Add(-1)
 		c.nc.SetReadDeadline(time.Time{})
 	}
-	c.sessions[s] = struct{}{}
+	c.sessions[s.uri.SessionID] = s
 	return true
 }
 
 // detach closes the connection when its last session is gone.
 func (c *conn) detach(s *Session) {
 	c.mu.Lock()
-	delete(c.sessions, s)
+	delete(c.sessions, s.uri.SessionID)
 	last := len(c.sessions) == 0
 	c.mu.Unlock()
 	if last {
@@ -217,70 +243,107 @@ func (c *conn) read() error {
 	}
 }
 
+// parked is the status of a request that is answered later.
+const parked = -1
+
 func (c *conn) request(f *Frame) error {
-	isSend, isReport := string(f.Method) == MethodSend, string(f.Method) == MethodReport
-	if !isSend && !isReport {
-		return c.respond(f, StatusUnknownMethod)
-	}
 	s, code := c.route(f)
 	if code == 0 && f.Invalid != nil {
 		code = StatusBadRequest
 	}
-	switch {
-	case isReport && code != 0: // REPORT has no response (RFC 4975 section 7.1.2)
-		return nil
-	case isReport:
-		s.report(f)
+	switch method := string(f.Method); {
+	case code == parked:
 		return nil
 	case code != 0:
-		return c.respond(f, code)
+		return c.refuse(f, code)
+	case method == MethodSend:
+		return s.receive(c, f)
+	case method == MethodReport:
+		s.report(f)
+		return nil
 	}
-	return s.receive(c, f)
+	return c.respond(f, StatusUnknownMethod) // RFC 4975 section 12
 }
 
-// route finds the session that a request is for and checks both of its paths; a status other than 0 is the refusal.
+// route finds the session that a request is for and checks both of its paths; a status other than 0 is the refusal (RFC 4975 section 7.3).
 func (c *conn) route(f *Frame) (*Session, int) {
-	if s := c.last; s != nil && string(f.ToPath) == c.to && string(f.FromPath) == c.from && !s.ended() {
+	s := c.last
+	if s == nil || string(f.ToPath) != s.seenTo {
+		s = c.carried(f.ToPath)
+	}
+	if s != nil && string(f.ToPath) == s.seenTo && string(f.FromPath) == s.seenFrom && !s.ended() {
+		c.last = s
 		return s, 0
 	}
 	to, err := ParseURI(string(f.ToPath)) // one URI: we are an endpoint, not a relay
 	if err != nil {
 		return nil, StatusNoSession
 	}
-	s := c.e.session([]byte(to.SessionID))
-	if s == nil || !to.Equal(s.uri) {
+	if s = c.e.session(to.SessionID); s == nil || !s.isOwn(to) {
 		return nil, StatusNoSession
 	}
 	from, err := ParsePath(string(f.FromPath))
 	if err != nil {
 		return nil, StatusBadRequest
 	}
-	if code := s.bind(c, from); code != 0 {
+	if code := c.bind(s, f, from); code != 0 {
 		return nil, code
 	}
-	c.last, c.to, c.from = s, string(f.ToPath), string(f.FromPath)
+	c.last, s.seenTo, s.seenFrom = s, string(f.ToPath), string(f.FromPath)
 	return s, 0
+}
+
+// bind lets a request wait for Connect if it must, and bind its session.
+func (c *conn) bind(s *Session, f *Frame, from Path) int {
+	send := string(f.Method) == MethodSend
+	if send && !s.isReady() {
+		if !f.HasBody() && s.park(c, f, from) {
+			return parked
+		}
+		if !s.awaitPath(c) {
+			return StatusNoSession
+		}
+	}
+	return s.bind(c, from, send)
+}
+
+// carried finds the session of this connection whose session-id stands in a URI.
+func (c *conn) carried(uri []byte) *Session {
+	id := sessionID(uri)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sessions[string(id)]
+}
+
+// sessionID finds the session-id in the text of a URI, and nothing in what is none.
+func sessionID(uri []byte) []byte {
+	_, rest, _ := bytes.Cut(uri, []byte("://"))
+	_, rest, _ = bytes.Cut(rest, []byte{'/'})
+	id, _, _ := bytes.Cut(rest, []byte{';'})
+	return id
 }
 
 // response hands a response to the session whose request it answers. One for no request of ours on this connection is ignored.
 func (c *conn) response(f *Frame) {
 	s := c.last
 	if s == nil || string(f.ToPath) != s.own {
-		to, err := ParseURI(string(f.ToPath))
-		if err != nil {
+		if s = c.carried(f.ToPath); s == nil {
 			return
 		}
-		if s = c.e.session([]byte(to.SessionID)); s == nil || !to.Equal(s.uri) {
+		if to, err := ParseURI(string(f.ToPath)); err != nil || to.SessionID != s.uri.SessionID || !s.isOwn(to) {
 			return
 		}
 	}
-	if !s.on(c) {
-		return
-	}
-	if s != c.last {
-		c.last, c.to, c.from = s, "", ""
-	}
+	c.last = s
 	s.answered(f)
+}
+
+// refuse answers a request with a status. A connection that is not allowed what it wants, and carries no session, is closed.
+func (c *conn) refuse(f *Frame, code int) error {
+	if code == StatusForbidden {
+		c.hurry()
+	}
+	return c.respond(f, code)
 }
 
 // respond answers a request, if its sender wants an answer (RFC 4975 section 7.2).
@@ -289,12 +352,15 @@ func (c *conn) respond(f *Frame, code int) error {
 		code == StatusOK && bytes.EqualFold(f.FailureReport, []byte("partial")) || string(f.Method) == MethodReport {
 		return nil
 	}
-	text := comment(code)
+	text, back := comment(code), f.FromPath
+	if string(f.Method) == MethodSend {
+		back = firstURI(back) // only to the hop before; any other response goes all the way
+	}
 	b := newBuffer()
 	b = append(append(b, "MSRP "...), f.TransactionID...)
 	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
 	b = append(append(b, text...), "\r\nTo-Path: "...)
-	b = append(append(b, firstURI(f.FromPath)...), "\r\nFrom-Path: "...)
+	b = append(append(b, back...), "\r\nFrom-Path: "...)
 	b = append(append(b, firstURI(f.ToPath)...), "\r\n-------"...)
 	b = append(append(b, f.TransactionID...), "$\r\n"...)
 	return c.w.push(b)

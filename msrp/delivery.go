@@ -102,12 +102,9 @@ func (s *Session) answered(f *Frame) {
 		return
 	}
 	s.mu.Lock()
-	if string(f.FromPath) != s.nextHop {
-		from, err := ParseURI(string(f.FromPath))
-		if err != nil || !from.Equal(s.remote[0]) {
-			s.mu.Unlock()
-			return
-		}
+	if s.remote == nil || !s.isNextHop(f.FromPath) {
+		s.mu.Unlock()
+		return
 	}
 	released := -1
 	for i, r := range s.inflight {

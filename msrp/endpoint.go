@@ -24,6 +24,7 @@ type Endpoint struct {
 	host      string // of session URIs
 	sessions  map[string]*Session
 	conns     map[*conn]struct{}
+	links     map[string]*link // by next hop
 	listeners []net.Listener
 }
 
@@ -35,12 +36,12 @@ func New(o *Options) (*Endpoint, error) {
 	}
 	return &Endpoint{
 		o: opts, host: opts.Host, done: make(chan struct{}),
-		sessions: map[string]*Session{}, conns: map[*conn]struct{}{},
+		sessions: map[string]*Session{}, conns: map[*conn]struct{}{}, links: map[string]*link{},
 	}, nil
 }
 
 // Serve accepts connections from l for passive sessions, until Shutdown or Close. It returns at once, with ErrClosed if it is too late for that, and
-// owns l in any case. Session URIs carry the address of the first l unless Options.Host is set; a listener on all addresses needs Options.Host.
+// owns l in any case. Silent peers are left to TCP keep-alive, which net.Listen sets as net.Dialer does: see Options.Dialer. Session URIs carry the address of the first l unless Options.Host is set; a listener on all addresses needs Options.Host.
 func (e *Endpoint) Serve(l net.Listener) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -132,15 +133,15 @@ func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if err := u.parseHostPort(e.host); err != nil {
 		return nil, err
 	}
-	s := newSession(e, u)
+	s := newSession(e, u, o != nil && o.MatchSessionID)
 	e.sessions[u.SessionID] = s
 	return s, nil
 }
 
-func (e *Endpoint) session(id []byte) *Session {
+func (e *Endpoint) session(id string) *Session {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.sessions[string(id)]
+	return e.sessions[id]
 }
 
 // Shutdown stops accepting, lets all sessions together finish what they have begun (see Session.Shutdown), and closes. The error is ctx's if

@@ -23,8 +23,11 @@ var (
 	ErrTooLarge = errors.New("msrp: over the limit")
 	// ErrNoTLS is returned by Connect for an msrps path when Options.TLS is nil.
 	ErrNoTLS = errors.New("msrp: the path is msrps and Options.TLS is not set")
-	// ErrInsecure is returned by Connect of a session with SessionOptions.Secure for a path whose first hop is not msrps.
-	ErrInsecure = errors.New("msrp: the session is msrps and the peer's path is not")
+	// ErrInsecure is returned by Connect for a path whose first hop is not msrps, if the session has SessionOptions.Secure or the call has Fingerprints.
+	ErrInsecure = errors.New("msrp: TLS is demanded and the peer's path is not msrps")
+	// ErrFingerprint is wrapped by errors of Connect about a peer without a certificate that has one of ConnectOptions.Fingerprints, or about Fingerprints none of which
+	// is of a hash that can be trusted.
+	ErrFingerprint = errors.New("msrp: no certificate with the fingerprint demanded")
 	// ErrStalled says that the peer stopped reading: what we owe it no longer fits in the write queue,
 	// or one frame could not be written within 30 s and a second more for each 16 KiB. The connection is closed.
 	ErrStalled = errors.New("msrp: the peer does not read")

@@ -117,7 +117,7 @@ func TestBoundConnectionDoesNotWait(t *testing.T) {
 		other, err := s.e.NewSession(nil)
 		require.NoError(t, err)
 		begin := time.Now()
-		write(t, nc, frame(other, "aaaa1", "", "", Complete))
+		write(t, nc, frame(other, "aaaa1", "Message-ID: m1234\r\nContent-Type: text/plain\r\n", "early", Complete))
 		f, _, err := readFrame(d)
 		require.NoError(t, err)
 		require.Equal(t, StatusNoSession, f.Status)

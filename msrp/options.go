@@ -14,10 +14,15 @@ type Options struct {
 	// Host is the host or host:port that session URIs tell the peer, for an endpoint behind a port forwarding or one that only dials.
 	// Default: the address of the first listener given to Serve.
 	Host string
-	// Dialer opens connections for active sessions. Default: a net.Dialer.
+	// Dialer opens connections for active sessions. It decides on TCP keep-alive, which finds out about a peer that is gone without a word. Default: a net.Dialer, which
+	// probes a silent connection after 15 s and gives it up after 9 probes without an answer, 15 s apart.
 	Dialer Dialer
+	// ShareConnections lets an active session use the connection that another one has dialled to the same next hop, instead of dialling again (RFC 4975 section
+	// 5.4): same scheme, host and port, same ConnectOptions.Address and same demands on the certificate. It is not the default because AG Projects' relay,
+	// which SIP2SIP runs, takes one session on a connection. A peer may share its connections with us in any case. Default false.
+	ShareConnections bool
 	// TLS is used when dialling msrps paths, with ServerName set to the hop's host where it is empty, and one record for one frame of
-	// up to 16 KiB. Default: msrps is refused with ErrNoTLS.
+	// up to 16 KiB. A peer that demands fingerprints of us wants a certificate in it: see SelfSigned. Default: msrps is refused with ErrNoTLS.
 	TLS *tls.Config
 	// MaxMessage bounds a received message's body, in bytes; a longer one is answered with 413. Default 8 MiB.
 	MaxMessage int
@@ -40,10 +45,25 @@ type SessionOptions struct {
 	// without TLS. It needs Options.TLS; a passive session also needs a listener that gives out TLS connections: *tls.Conn, or whatever
 	// has its ConnectionState method. Set DynamicRecordSizingDisabled in the listener's tls.Config too. Default false.
 	Secure bool
+	// MatchSessionID takes a frame for one of this session if the session-ids of both endpoints' URIs are right, and compares neither scheme, host and port nor the
+	// relays of a path. It is for peers behind NATs and session border controllers, which change addresses in the SDP and not in the frames, or
+	// the other way about, and for Blink. It gives up the check that the peer calls itself what the SDP has called it; the 128 random bits of our own
+	// session-id remain, and so does what is demanded of the connection. Default false: all of a path is compared (RFC 4975 section 6.1).
+	MatchSessionID bool
 }
 
 // ConnectOptions are what else the peer's SDP says of the session.
-type ConnectOptions struct{}
+type ConnectOptions struct {
+	// Address is where an Active side dials, as host:port: that of the c= and m= lines where both sides use CEMA (RFC 6714). A certificate is still verified for the
+	// host of the path, or by Fingerprints. Default: host and port of the path's first URI.
+	Address string
+	// Fingerprints are those of the peer's certificate as in its SDP attribute "fingerprint" (RFC 8122 section 5): "sha-256 AB:CD:…". The certificate must have one of
+	// those with the strongest hash among them; then its names, dates and issuer do not count, and an Active side tells the peer no server name. MD5, SHA-1 and unknown hashes are passed over. They are
+	// for paths without relays, with TLS, over an SDP that came by a way which protects it. A Passive side needs a listener whose tls.Config
+	// has ClientAuth tls.RequireAnyClientCert, or tls.RequestClientCert if it is also for peers that have no certificate. Default: verification by name and issuer for
+	// an Active side, none of the peer's certificate for a Passive one.
+	Fingerprints []string
+}
 
 // Dialer is the part of net.Dialer that an Endpoint needs.
 type Dialer interface {

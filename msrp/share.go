@@ -1,0 +1,94 @@
+package msrp
+
+import (
+	"context"
+	"strings"
+)
+
+// link is a connection that active sessions to one next hop share, or the dialling of one.
+type link struct {
+	hop     string
+	dialled chan struct{} // closed once the rest is set
+	conn    *conn         // nil if there is none
+	err     error         // that of the network; nil if only the session that dialled gave up
+}
+
+// hop is what sessions that share a connection have in common: all that the connection was dialled for and verified against.
+func (s *Session) hop() string {
+	u := s.remote[0]
+	if !u.Secure {
+		return "msrp " + s.address
+	}
+	return "msrps " + s.address + " " + strings.ToLower(u.Host) + " " + s.prints.String()
+}
+
+// reach gives an active session a connection to its next hop: where they are shared, that of another session, which may still be dialling.
+func (s *Session) reach(ctx context.Context) error {
+	if !s.e.o.ShareConnections {
+		_, err := s.open(ctx)
+		return err
+	}
+	for {
+		l, found := s.e.link(s.hop())
+		if !found {
+			c, err := s.open(ctx)
+			s.e.settle(l, c, err, ctx.Err() != nil || s.ended())
+			return err
+		}
+		select {
+		case <-l.dialled:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		switch {
+		case l.conn != nil && s.take(l.conn):
+			return nil
+		case s.ended():
+			return s.Err()
+		case l.err != nil:
+			return l.err
+		}
+		s.e.unlink(l) // it is being closed
+	}
+}
+
+// link finds the link to a hop, or makes one for the caller to settle.
+func (e *Endpoint) link(hop string) (l *link, found bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l := e.links[hop]; l != nil {
+		return l, true
+	}
+	l = &link{hop: hop, dialled: make(chan struct{})}
+	e.links[hop] = l
+	return l, false
+}
+
+// settle tells those who wait for l what came of the dialling. The next of them dials if the session that did so gave up.
+func (e *Endpoint) settle(l *link, c *conn, err error, gaveUp bool) {
+	if !gaveUp {
+		l.err = err
+	}
+	e.mu.Lock()
+	if c != nil && !c.closed() {
+		l.conn, c.link = c, l
+	} else {
+		delete(e.links, l.hop)
+	}
+	e.mu.Unlock()
+	close(l.dialled)
+}
+
+// unlink forgets a link whose connection takes no more sessions.
+func (e *Endpoint) unlink(l *link) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.drop(l)
+}
+
+// drop, under e.mu, forgets l, which may be nil.
+func (e *Endpoint) drop(l *link) {
+	if l != nil && e.links[l.hop] == l {
+		delete(e.links, l.hop)
+	}
+}
