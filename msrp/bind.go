@@ -78,21 +78,23 @@ func (s *Session) bind(c *conn, from Path, send bool) int {
 		s.mu.Unlock()
 		return StatusForbidden
 	}
-	if !s.take(c) {
+	if !s.take(c, false) {
 		return StatusSessionInUse
 	}
 	return 0
 }
 
-// take makes c the session's connection, false if the session has ended or has one, or if c is being closed.
-func (s *Session) take(c *conn) bool {
+// take makes c the session's connection, false if the session has ended or has one, or if c is being closed. A guest comes to a connection of other sessions.
+func (s *Session) take(c *conn, guest bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || s.conn != nil || !c.attach(s) {
 		return false
 	}
-	s.conn = c
-	close(s.bound)
+	s.conn, s.guest = c, guest
+	if s.role == Passive {
+		close(s.bound)
+	}
 	return true
 }
 

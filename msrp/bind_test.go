@@ -205,8 +205,8 @@ func TestRFC4975_7_3_SessionOfThisConnection(t *testing.T) {
 	}
 }
 
-// Methods that an endpoint does not know are answered with 501, all the way back to their sender (RFC 4975 sections 7.2 and 12).
-func TestRFC4975_12_UnknownMethods(t *testing.T) {
+// A response to SEND goes to the hop before, any other all the way back to the sender.
+func TestRFC4975_7_2_ResponsePath(t *testing.T) {
 	const path = "msrp://relay.example.com:2855/r;tcp " + rawPath
 	for _, method := range []string{"NICKNAME", "AUTH", "HUG"} {
 		s, nc := passiveEndpoint(t, nil)

@@ -126,7 +126,7 @@ func (c *conn) close(err error) {
 	c.e.drop(c.link)
 	c.e.mu.Unlock()
 	for _, s := range sessions {
-		s.end(err)
+		s.lost(err)
 	}
 }
 

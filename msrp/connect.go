@@ -135,14 +135,23 @@ func (s *Session) dial(ctx context.Context) error {
 	if s.remote[0].Secure && s.e.o.TLS == nil {
 		return ErrNoTLS
 	}
-	if err := s.reach(ctx); err != nil {
-		return err
+	for {
+		c, err := s.reach(ctx)
+		if err != nil {
+			return err
+		}
+		d, err := s.Send(ctx, &Message{}) // binds the session
+		if err == nil {
+			err = d.Wait(ctx)
+		}
+		if !s.settleIn() {
+			return err
+		}
+		if err == nil {
+			return c.err
+		}
+		c.wg.Wait() // it is being closed
 	}
-	d, err := s.Send(ctx, &Message{}) // binds the session
-	if err != nil {
-		return err
-	}
-	return d.Wait(ctx)
 }
 
 // open dials the next hop for s and runs the connection.
@@ -156,7 +165,7 @@ func (s *Session) open(ctx context.Context) (*conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	if s.take(c) {
+	if s.take(c, false) {
 		return c, nil
 	}
 	c.detach(s) // nobody else has it yet

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -222,30 +223,27 @@ func TestRFC4975_14_4_WrongFingerprintOfTheActiveSide(t *testing.T) {
 	}
 }
 
+const securePath = "msrps://raw.example.com:2855/raw;tcp"
+
 // A peer that is refused has a second to take it in, however often it asks.
 func TestRFC4975_14_4_RefusedConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		passive := newTLSEnd(t, nil)
 		defer passive.Close()
 		p := passive.session(t)
-		go p.Connect(ctx, mustPath("msrps://raw.example.com:2855/raw;tcp"), Passive, passive.demand())
+		go p.Connect(ctx, mustPath(securePath), Passive, passive.demand())
 		ours, theirs := net.Pipe()
 		passive.ServeConn(tls.Server(theirs, passive.listen(tls.RequireAnyClientCert)))
 		nc := tls.Client(ours, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate(t)}})
 		d := NewDecoder(nc, nil)
 		begin := time.Now()
-		for i := 0; ; i++ {
-			w := strings.Replace(frame(p, "aaaa1", "Message-ID: m1234\r\nContent-Type: text/plain\r\n", "trust me", Complete), rawPath, "msrps://raw.example.com:2855/raw;tcp", 1)
-			if _, err := nc.Write([]byte(w)); err != nil {
-				break
-			}
-			f, _, err := readFrame(d)
-			if err != nil {
-				break
-			}
-			require.Equal(t, StatusForbidden, f.Status)
+		for range 3 {
+			write(t, nc, strings.Replace(frame(p, "aaaa1", "Message-ID: m1234\r\nContent-Type: text/plain\r\n", "trust me", Complete), rawPath, securePath, 1))
+			requireStatus(t, d, "aaaa1", StatusForbidden)
 			time.Sleep(lingerTimeout / 4)
 		}
+		_, _, err := readFrame(d)
+		require.Equal(t, io.EOF, err)
 		require.Equal(t, lingerTimeout, time.Since(begin))
 		require.NoError(t, p.Err())
 		nc.Close()

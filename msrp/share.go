@@ -15,41 +15,69 @@ type link struct {
 
 // hop is what sessions that share a connection have in common: all that the connection was dialled for and verified against.
 func (s *Session) hop() string {
-	u := s.remote[0]
+	u, address := s.remote[0], strings.ToLower(s.address)
 	if !u.Secure {
-		return "msrp " + s.address
+		return "msrp " + address
 	}
-	return "msrps " + s.address + " " + strings.ToLower(u.Host) + " " + s.prints.String()
+	return "msrps " + address + " " + strings.ToLower(u.Host) + " " + s.prints.String()
 }
 
 // reach gives an active session a connection to its next hop: where they are shared, that of another session, which may still be dialling.
-func (s *Session) reach(ctx context.Context) error {
+func (s *Session) reach(ctx context.Context) (*conn, error) {
 	if !s.e.o.ShareConnections {
-		_, err := s.open(ctx)
-		return err
+		return s.open(ctx)
 	}
 	for {
 		l, found := s.e.link(s.hop())
 		if !found {
 			c, err := s.open(ctx)
 			s.e.settle(l, c, err, ctx.Err() != nil || s.ended())
-			return err
+			return c, err
 		}
 		select {
 		case <-l.dialled:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		switch {
-		case l.conn != nil && s.take(l.conn):
-			return nil
+		case l.conn != nil && s.take(l.conn, true):
+			return l.conn, nil
 		case s.ended():
-			return s.Err()
+			return nil, s.Err()
 		case l.err != nil:
-			return l.err
+			return nil, l.err
 		}
 		s.e.unlink(l) // it is being closed
 	}
+}
+
+// lost tells the session that its connection is closed. That ends it, unless it is a guest there: the peer may have hung up because its last session on the connection
+// had ended, and knows nothing of this one yet. Then Connect tries again.
+func (s *Session) lost(err error) {
+	s.mu.Lock()
+	if !s.guest || s.err != nil {
+		s.mu.Unlock()
+		s.end(err)
+		return
+	}
+	s.conn = nil
+	inflight := s.inflight
+	s.inflight = nil
+	for _, r := range inflight {
+		r.d.end(err)
+	}
+	s.mu.Unlock()
+	for _, r := range inflight {
+		s.window.release(r.bytes)
+	}
+}
+
+// settleIn ends a session's time as a guest, and tells whether it has lost its connection meanwhile.
+func (s *Session) settleIn() (lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.guest = false
+	return s.conn == nil && s.err == nil
 }
 
 // link finds the link to a hop, or makes one for the caller to settle.

@@ -262,3 +262,56 @@ func TestPeerHangsUpAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A peer whose last session on a connection has ended may hang up just when another session comes to it: that one gets a connection of its own.
+func TestRFC4975_5_4_SharedConnectionIsLost(t *testing.T) {
+	for name, late := range map[string]bool{"before the answer": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				peers := make(chan net.Conn, 3)
+				e, err := New(&Options{Host: "a.example.com", ShareConnections: true, Dialer: pipeDialer(func(nc net.Conn) { peers <- nc })})
+				require.NoError(t, err)
+				defer e.Close()
+				dial := func() (*Session, <-chan error) {
+					s, err := e.NewSession(nil)
+					require.NoError(t, err)
+					connected := make(chan error, 1)
+					go func() { connected <- s.Connect(ctx, mustPath(rawPath), Active, nil) }()
+					return s, connected
+				}
+				first, connected := dial()
+				nc := <-peers
+				d := NewDecoder(nc, nil)
+				f, _, err := readFrame(d)
+				require.NoError(t, err)
+				write(t, nc, ok(first, f))
+				require.NoError(t, <-connected)
+
+				second, connected := dial()
+				f, _, err = readFrame(d)
+				require.NoError(t, err)
+				require.Equal(t, second.own, string(f.FromPath))
+				if late {
+					write(t, nc, ok(second, f))
+					require.NoError(t, <-connected)
+				}
+				nc.Close()
+				<-first.Done()
+				if late {
+					<-second.Done()
+					require.ErrorIs(t, second.Err(), first.Err())
+					return
+				}
+				nc = <-peers
+				defer nc.Close()
+				f, _, err = readFrame(NewDecoder(nc, nil))
+				require.NoError(t, err)
+				write(t, nc, ok(second, f))
+				require.NoError(t, <-connected)
+				second.window.mu.Lock()
+				require.Zero(t, second.window.frames)
+				second.window.mu.Unlock()
+			})
+		})
+	}
+}
