@@ -21,7 +21,7 @@ type conn struct {
 	secure bool // runs over TLS
 	dec    *Decoder
 	w      *writer
-	wg     sync.WaitGroup // the two loops
+	wg     sync.WaitGroup // the read loop, and the writer while it writes
 	done   chan struct{}  // closed under mu
 	err    error          // why, once done is closed
 	link   *link          // under e.mu: that of sessions which share the connection
@@ -39,10 +39,11 @@ type conn struct {
 
 func newConn(e *Endpoint, nc net.Conn, accepted bool) *conn {
 	c := &conn{
-		e: e, nc: nc, w: newWriter(nc), bindBy: time.Now().Add(bindTimeout),
+		e: e, nc: nc, bindBy: time.Now().Add(bindTimeout),
 		sessions: map[string]*Session{}, unbound: accepted, done: make(chan struct{}),
 	}
 	c.dec = NewDecoder(c, &e.o.Limits)
+	c.w = newWriter(nc, e.o.Coalesce, c.startWriting)
 	_, c.secure = nc.(interface{ ConnectionState() tls.ConnectionState })
 	if accepted {
 		nc.SetReadDeadline(c.bindBy)
@@ -95,7 +96,14 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, fmt.Errorf("msrp: read: %w", err)
 }
 
-func (c *conn) writeLoop() {
+// startWriting runs the writer, which is not closed yet: so neither is the connection, and nobody waits for its goroutines.
+func (c *conn) startWriting() {
+	c.e.wg.Add(1)
+	c.wg.Add(1)
+	go c.write()
+}
+
+func (c *conn) write() {
 	defer c.e.wg.Done()
 	defer c.wg.Done()
 	if err := c.w.run(); err != nil {
@@ -111,6 +119,7 @@ func (c *conn) close(err error) {
 		return
 	}
 	c.err = err
+	c.w.close() // before anybody waits for its goroutine
 	close(c.done)
 	if c.unbound {
 		c.unbound = false
@@ -119,7 +128,6 @@ func (c *conn) close(err error) {
 	sessions := c.sessions
 	c.sessions = nil
 	c.mu.Unlock()
-	c.w.close()
 	c.alert(c.nc.Close)
 	c.e.mu.Lock()
 	delete(c.e.conns, c)
@@ -356,7 +364,7 @@ func (c *conn) respond(f *Frame, code int) error {
 	if string(f.Method) == MethodSend {
 		back = firstURI(back) // only to the hop before; any other response goes all the way
 	}
-	b := newBuffer()
+	b := newBuffer(smallBytes)
 	b = append(append(b, "MSRP "...), f.TransactionID...)
 	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
 	b = append(append(b, text...), "\r\nTo-Path: "...)

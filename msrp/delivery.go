@@ -9,25 +9,26 @@ import (
 // Delivery tells what became of a sent message (RFC 4975 section 5.3). It always ends: with a response, a report, a timeout or the end
 // of the session. It is safe for concurrent use, and nobody has to look at it.
 type Delivery struct {
-	id     string
-	s      *Session
-	sent   chan struct{} // closed when every chunk is answered, or at failure
-	done   chan struct{} // closed at the outcome
-	report bool          // a success report is wanted
-	size   int64
+	id      string
+	s       *Session
+	report  bool // a success report is wanted
+	session bool // its failure is that of the session: a keep-alive
 
 	// Under writer.mu.
 	queued  int       // chunks not yet written
 	written time.Time // when the last of the others was
 
 	// The rest is under s.mu.
-	pending  int  // chunks without a response
-	handed   bool // the last chunk is with the connection
-	reported int64
-	deadline time.Time // for the report
-	err      error
-	ended    bool
-	isSent   bool
+	size         int64 // of the body, once handed
+	pending      int   // chunks without a response
+	handed       bool  // the last chunk is with the connection
+	reported     spans
+	deadline     time.Time // for the report
+	older, newer *Delivery // that wait for their reports
+	err          error
+	isSent       bool
+	ended        bool
+	sent, done   chan struct{} // made when somebody asks
 }
 
 // ID is the message's Message-ID.
@@ -35,15 +36,37 @@ func (d *Delivery) ID() string { return d.id }
 
 // Sent is closed once the next hop has taken every chunk, or the delivery has failed. With Failure-Report no or partial
 // that means only that everything was handed to the connection.
-func (d *Delivery) Sent() <-chan struct{} { return d.sent }
+func (d *Delivery) Sent() <-chan struct{} {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return closedIf(&d.sent, d.isSent)
+}
+
+// Done is closed at the outcome; Wait then returns at once.
+func (d *Delivery) Done() <-chan struct{} {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return closedIf(&d.done, d.ended)
+}
+
+// closedIf makes a channel that is closed once something has happened, if nobody has asked before.
+func closedIf(c *chan struct{}, happened bool) chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
+		if happened {
+			close(*c)
+		}
+	}
+	return *c
+}
 
 // Wait returns the outcome: nil when the receiver's success report has come, or, if none was asked for, when the next hop has
-// taken every chunk. A 200 of a relay says only that the relay has it. Errors: *StatusError for a refusal or a failure report,
-// ErrTimeout without a response within 30 s after the last byte was written, or a report within 10 minutes (sooner
-// if 1,024 later messages wait for theirs), what ended the session, or ctx's error, which leaves the Delivery as it is.
+// taken every chunk; a relay's later report of a failure then comes to Session.ReceiveReport. A 200 of a relay says only that the relay has it. Errors:
+// *StatusError for a refusal or a failure report, ErrTimeout without a response within 30 s after the last byte was written, or a report
+// within 10 minutes, ErrUnreported if 8,192 later messages wait for theirs, what ended the session, or ctx's error, which leaves the Delivery as it is.
 func (d *Delivery) Wait(ctx context.Context) error {
 	select {
-	case <-d.done:
+	case <-d.Done():
 		d.s.mu.Lock()
 		defer d.s.mu.Unlock()
 		return d.err
@@ -52,9 +75,6 @@ func (d *Delivery) Wait(ctx context.Context) error {
 	}
 }
 
-// Done is closed at the outcome; Wait then returns at once.
-func (d *Delivery) Done() <-chan struct{} { return d.done }
-
 // end, under s.mu, ends the delivery; what came first counts.
 func (d *Delivery) end(err error) {
 	if d.ended {
@@ -62,9 +82,12 @@ func (d *Delivery) end(err error) {
 	}
 	d.ended, d.err = true, err
 	d.markSent()
-	close(d.done)
-	if d.report {
-		d.s.forget(d)
+	if d.done != nil {
+		close(d.done)
+	}
+	d.s.forget(d)
+	if d.session && err != nil && d.s.dead == nil {
+		d.s.dead = err
 	}
 }
 
@@ -74,7 +97,7 @@ func (d *Delivery) progress() {
 		return
 	}
 	d.markSent()
-	if d.report && d.reported < d.size {
+	if d.report && !d.reported.cover(d.size) {
 		return
 	}
 	d.end(nil)
@@ -83,14 +106,16 @@ func (d *Delivery) progress() {
 func (d *Delivery) markSent() {
 	if !d.isSent {
 		d.isSent = true
-		close(d.sent)
+		if d.sent != nil {
+			close(d.sent)
+		}
 	}
 }
 
 // request is a chunk without a response yet.
 type request struct {
 	id    uint64 // transaction ID
-	bytes int    // of the window
+	bytes int    // of the window; 0 if it is not counted there
 	d     *Delivery
 }
 
@@ -106,87 +131,37 @@ func (s *Session) answered(f *Frame) {
 		s.mu.Unlock()
 		return
 	}
-	released := -1
-	for i, r := range s.inflight {
-		if r.id != id {
-			continue
-		}
-		released = r.bytes
+	var err error
+	if f.Status != StatusOK {
+		err = &StatusError{f.Status, printable(f.Comment)}
+	}
+	released := 0
+	if i := slices.IndexFunc(s.inflight, func(r request) bool { return r.id == id }); i >= 0 {
+		r := s.inflight[i]
 		s.inflight = slices.Delete(s.inflight, i, i+1)
+		released = r.bytes
 		r.d.pending--
-		if f.Status == StatusOK {
+		if err == nil {
 			r.d.progress()
 		} else {
-			r.d.end(&StatusError{f.Status, printable(f.Comment)})
+			r.d.end(err)
 		}
-		break
+	} else if err != nil {
+		s.refusedSilent(id, err.(*StatusError))
 	}
+	dead := s.dead
 	s.mu.Unlock()
-	if released >= 0 {
+	s.settled(released, dead)
+}
+
+// settled, without s.mu, gives room in the window back and ends a session whose keep-alive has failed.
+func (s *Session) settled(released int, dead error) {
+	if released > 0 {
 		s.window.release(released)
 	}
-}
-
-// report takes a REPORT (RFC 4975 section 5.3).
-func (s *Session) report(f *Frame) {
-	code, text, err := ParseStatus(f.StatusHeader)
-	if err != nil || f.Invalid != nil {
-		return
+	if dead != nil {
+		s.end(dead)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.delivery(f.MessageID)
-	if d == nil {
-		return
-	}
-	if code != StatusOK {
-		d.end(&StatusError{code, printable(text)})
-		return
-	}
-	// Blink counts characters where it should count bytes, so a report of everything counts as everything.
-	r := f.ByteRange
-	switch {
-	case r.Start <= 1 && (r.End == r.Total || r.End == Unknown):
-		d.reported = d.size
-	case r.End >= r.Start:
-		d.reported = min(d.size, d.reported+r.End-r.Start+1)
-	}
-	d.progress()
-}
-
-// delivery, under s.mu, finds a delivery that has no outcome yet.
-func (s *Session) delivery(id []byte) *Delivery {
-	for _, d := range s.reports {
-		if d.id == string(id) {
-			return d
-		}
-	}
-	for _, r := range s.inflight {
-		if r.d.id == string(id) {
-			return r.d
-		}
-	}
-	return nil
-}
-
-// forget, under s.mu, stops waiting for d's report.
-func (s *Session) forget(d *Delivery) {
-	for i, x := range s.reports {
-		if x == d {
-			s.reports = slices.Delete(s.reports, i, i+1)
-			return
-		}
-	}
-}
-
-// expect, under s.mu, starts waiting for d's report. The oldest gives way when too many wait.
-func (s *Session) expect(d *Delivery) {
-	if len(s.reports) == maxPeerReports {
-		s.reports[0].end(ErrTimeout)
-	}
-	d.deadline = time.Now().Add(reportTimeout)
-	s.reports = append(s.reports, d)
-	s.arm(d.deadline)
 }
 
 // arm, under s.mu, has sweep run at t at the latest.
@@ -221,15 +196,13 @@ func (s *Session) sweep() {
 		r.d.end(ErrTimeout)
 		return true
 	})
-	for len(s.reports) > 0 && !now.Before(s.reports[0].deadline) {
-		s.reports[0].end(ErrTimeout)
-	}
-	if len(s.reports) > 0 {
-		s.arm(s.reports[0].deadline)
-	}
+	s.sweepReports(now)
 	s.dropPartials(now)
+	s.keepAlive(now)
+	dead := s.dead
 	s.mu.Unlock()
 	for _, n := range released {
-		s.window.release(n)
+		s.settled(n, nil)
 	}
+	s.settled(0, dead)
 }

@@ -106,10 +106,9 @@ func (e *Endpoint) start(nc net.Conn, accepted bool) (*conn, error) {
 	}
 	c := newConn(e, nc, accepted)
 	e.conns[c] = struct{}{}
-	e.wg.Add(2)
-	c.wg.Add(2)
+	e.wg.Add(1)
+	c.wg.Add(1)
 	go c.readLoop()
-	go c.writeLoop()
 	return c, nil
 }
 

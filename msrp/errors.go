@@ -17,6 +17,9 @@ var (
 	// ErrTimeout says that a peer or relay did not answer within the time that RFC 4975 gives it (30 s for a response), or that
 	// it broke off within a frame.
 	ErrTimeout = errors.New("msrp: no answer in time")
+	// ErrUnreported is the outcome of a Delivery that waited for its success report when 8,192 later messages of its session did, or when
+	// its Message-ID was used again.
+	ErrUnreported = errors.New("msrp: too many messages wait for their success report")
 	// ErrMalformed is wrapped by every error of the parsers.
 	ErrMalformed = errors.New("msrp: malformed")
 	// ErrTooLarge is wrapped by errors about input over one of the Limits.
@@ -60,6 +63,8 @@ const (
 	StatusStopSending      = 413 // the receiver does not want the rest of this message
 	StatusUnsupportedMedia = 415 // content type not understood
 	StatusOutOfBounds      = 423 // a parameter is out of bounds
+	StatusInvalidNickname  = 424 // malformed nickname (RFC 7701)
+	StatusNicknameInUse    = 425 // nickname reserved or in use (RFC 7701)
 	StatusNoSession        = 481 // no such session
 	StatusUnknownMethod    = 501 // method not understood
 	StatusSessionInUse     = 506 // session is bound to another connection
@@ -73,6 +78,8 @@ var comments = map[int]string{
 	StatusStopSending:      "Stop Sending",
 	StatusUnsupportedMedia: "Unsupported Media Type",
 	StatusOutOfBounds:      "Out Of Bounds",
+	StatusInvalidNickname:  "Malformed Nickname",
+	StatusNicknameInUse:    "Nickname Reserved Or In Use",
 	StatusNoSession:        "No Such Session",
 	StatusUnknownMethod:    "Unknown Method",
 	StatusSessionInUse:     "Session In Use",

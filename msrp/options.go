@@ -30,6 +30,12 @@ type Options struct {
 	InboxMessages int
 	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes. Default 16 MiB, or MaxMessage if that is more.
 	InboxBytes int
+	// KeepAlive has a session that has sent no request for so long send an empty one, which keeps the state of NATs alive and finds out whether the peer is still
+	// there: a session whose keep-alive is refused or not answered ends with that error. Blink does it every 60 s. Default 0: never.
+	KeepAlive time.Duration
+	// Coalesce lets frames that wait to be written share a Write, which makes small messages several times faster. Not for peers that need one frame in
+	// one segment or TLS record: Blink and AG Projects' relay. Default false: one frame is one Write.
+	Coalesce bool
 	// ManualReports leaves success reports to the caller, who calls Session.Report once the message has really been understood,
 	// decrypted for example. Default: a report is sent when the message is in the inbox.
 	ManualReports bool
@@ -77,20 +83,25 @@ const (
 
 	// What the relays and clients out there can take: see docs/ARCHITECTURE.md, "What we put on the wire".
 	chunkBytes     = 10_000     // body of one frame where a relay is in the path
-	unbrokenBytes  = 64 << 10   // body of one frame without a relay, if another message waits
+	unbrokenBytes  = 64 << 10   // body of a frame without a relay that nothing interrupts
+	pieceBytes     = 32 << 10   // what is queued at once of a larger one
 	interruptible  = 2048       // longer bodies have "*" as range end (RFC 4975 section 7.1.1)
 	windowFrames   = 32         // requests without a response yet, per session
 	windowBytes    = 32 * 10240 // their size
 	writeQueue     = 256 << 10  // bytes queued on a connection before Send waits
 	responseQueue  = 1 << 20    // bytes queued on a connection before the peer counts as stalled
 	maxPartials    = 16         // unfinished incoming messages per session
-	maxPeerReports = 1024       // deliveries of a session that wait for a success report
+	maxUnreported  = 8192       // deliveries of a session that wait for a success report
+	maxLateReports = 64         // failure reports that wait for ReceiveReport
+	maxSilent      = 256        // requests whose failure may be answered and whose success is not
+	queueEntries   = 512        // a longer write queue is not kept
 	maxUnbound     = 256        // accepted connections that have not named a session yet
 
 	responseTimeout = 30 * time.Second       // RFC 4975 section 7.1.1: no response is a failure
 	writeTimeout    = 30 * time.Second       // for one frame, and a second more for each 16 KiB
 	dialTimeout     = 30 * time.Second       // for a connection with its TLS handshake
 	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
+	heldTimeout     = 5 * time.Second        // for responses and reports behind a long frame
 	lingerTimeout   = time.Second            // for a peer to hang up after our Shutdown
 	bindTimeout     = 30 * time.Second       // for an accepted connection to name a session
 	partialTimeout  = 2 * time.Minute        // between two chunks of a message or two pieces of a frame
@@ -119,6 +130,9 @@ func (o *Options) withDefaults() (Options, error) {
 		if *n.value == 0 {
 			*n.value = n.deflt
 		}
+	}
+	if r.KeepAlive < 0 {
+		return r, fmt.Errorf("msrp: Options.KeepAlive is negative")
 	}
 	if r.Host != "" {
 		var u URI

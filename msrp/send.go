@@ -5,17 +5,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
-	"strconv"
 	"time"
 )
 
 // Send hands a message to the connection and returns its Delivery. A body goes in one chunk whenever the peers out there can take it,
-// else in several (RFC 4975 section 5.1); chunks of messages sent at the same time take turns. Send waits for room in the session's window, so
-// it returns when the last chunk is queued; it keeps no reference to m. Messages of one goroutine reach the wire in the order of its calls.
-// A message without a body keeps the session alive and is not shown to the peer's user.
+// else in several (RFC 4975 section 5.1); chunks of messages sent at the same time take turns, and a short message overtakes a long one. Send waits for
+// room in the session's window, and for m.Reader, so it returns when the last chunk is queued; it keeps no reference to m. Messages of one goroutine
+// reach the wire in the order of its calls. A message without a body keeps the session alive and is not shown to the peer's user.
 //
 // Errors: ErrNotConnected, ErrClosed or what ended the session, an error wrapping ErrMalformed for a field that cannot go on the wire,
-// *StatusError or ErrTimeout if the peer refuses a chunk before the last is sent, or ctx's error; then the message is aborted on the wire.
+// *StatusError or ErrTimeout if the peer refuses a chunk before the last is sent, what m.Reader returns, io.ErrUnexpectedEOF if it ends before m.Size, or
+// ctx's error, which is looked at between two reads of m.Reader; then the message is aborted on the wire.
 func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 	if err := m.check(); err != nil {
 		return nil, err
@@ -24,16 +24,22 @@ func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Delivery{id: m.ID, s: s, report: m.SuccessReport, size: int64(len(m.Body)), sent: make(chan struct{}), done: make(chan struct{})}
+	d := &Delivery{id: m.ID, s: s, report: m.SuccessReport, size: int64(len(m.Body))}
 	if d.id == "" {
 		d.id = newMessageID()
 	}
-	if d.report {
+	whole := m.Reader == nil && len(m.Body) <= s.frameSize()
+	if d.report || !whole {
 		s.mu.Lock()
 		s.expect(d)
 		s.mu.Unlock()
 	}
-	if err := s.chunks(ctx, c, m, d); err != nil {
+	if whole {
+		err = s.chunk(ctx, c, m, d, 0, m.Body, true)
+	} else {
+		err = s.transfer(ctx, c, m, d)
+	}
+	if err != nil {
 		s.mu.Lock()
 		d.end(err)
 		s.mu.Unlock()
@@ -44,14 +50,21 @@ func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 
 func (m *Message) check() error {
 	switch {
-	case len(m.Body) > 0 && m.ContentType == "":
+	case (len(m.Body) > 0 || m.Reader != nil) && m.ContentType == "":
 		return malformed("body without ContentType")
+	case len(m.Body) > 0 && m.Reader != nil:
+		return malformed("message with Body and Reader")
+	case m.Size < 0 || m.Size > 0 && m.Reader == nil:
+		return malformed("Size %d", m.Size)
 	case !validText([]byte(m.ContentType)):
 		return malformed("ContentType %q", m.ContentType)
 	case m.ID != "" && !validTransactionID([]byte(m.ID)): // both are "ident"
 		return malformed("message ID %q", m.ID)
 	case m.FailureReport > No:
 		return malformed("FailureReport %d", m.FailureReport)
+	}
+	if len(m.Header) > 0 {
+		return checkHeaders(m.Header)
 	}
 	return nil
 }
@@ -71,88 +84,87 @@ func (s *Session) connection(message bool) (*conn, error) {
 	return s.conn, nil
 }
 
-// chunks sends the body of m, piece by piece.
-func (s *Session) chunks(ctx context.Context, c *conn, m *Message, d *Delivery) error {
-	size, from := len(m.Body), 0
-	for {
-		n := min(size-from, s.chunkSize(size))
-		last := from+n == size
-		if err := s.chunk(ctx, c, m, d, from, n, last); err != nil {
-			if from > 0 {
-				s.abort(c, m, d, from)
-			}
-			return err
-		}
-		if from += n; last {
-			return nil
-		}
-	}
-}
-
-// chunkSize is how much of a message goes into one frame: see "What we put on the wire" in docs/ARCHITECTURE.md.
-func (s *Session) chunkSize(size int) int {
-	if s.direct && (size <= unbrokenBytes || !s.window.contended()) {
-		return size
+// frameSize is how much of a body goes into one frame that nothing interrupts: see "What we put on the wire" in docs/ARCHITECTURE.md.
+func (s *Session) frameSize() int {
+	if s.direct {
+		return unbrokenBytes
 	}
 	return chunkBytes
 }
 
-// chunk waits for room and queues one frame. If that fails it gives the room in the window back; else the response or sweep does.
-func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, from, n int, last bool) error {
-	answered := m.FailureReport == Yes
-	if answered {
-		if err := s.window.acquire(ctx, s.done, n); err != nil {
-			return s.reason(err)
-		}
-	}
-	err := c.w.wait(ctx, writeQueue)
+// chunk waits for room and queues one whole frame. If that fails it gives the room in the window back; else the response or sweep does.
+func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, from int64, body []byte, last bool) error {
+	room, err := s.admit(ctx, c, m, d, len(body)+1)
 	if err == nil {
 		flag := More
 		if last {
 			flag = Complete
 		}
-		body := m.Body[from : from+n]
 		id, text := newTransactionID(body)
-		frame := s.appendChunk(newBuffer(), text[:], m, d.id, from, body, flag)
-		err = s.enqueue(c, frame, request{id, n, d}, answered, last)
+		b := s.appendHead(newBuffer(len(body)+smallBytes), text[:], m, d.id, from, int64(len(body)), last)
+		b = append(appendEnd(append(b, body...), text[:]), byte(flag), '\r', '\n')
+		err = s.enqueue(d, last, from+int64(len(body)), func() error {
+			if err := c.w.request(b, d); err != nil {
+				return err
+			}
+			s.inFlight(request{id, room, d}, m.FailureReport)
+			return nil
+		})
 	}
-	if err != nil && answered {
-		s.window.release(n)
+	return s.giveBack(room, err)
+}
+
+// admit waits for room in the window, if m's chunks are answered, and in the connection's queue.
+func (s *Session) admit(ctx context.Context, c *conn, m *Message, d *Delivery, n int) (room int, err error) {
+	if m.FailureReport == Yes {
+		if err := s.window.acquire(ctx, s.done, d, n); err != nil {
+			return 0, err
+		}
+		room = n
+	}
+	return room, c.w.wait(ctx, writeQueue)
+}
+
+func (s *Session) giveBack(room int, err error) error {
+	if err != nil && room > 0 {
+		s.window.release(room)
 	}
 	return s.reason(err)
 }
 
-// enqueue hands one frame to the writer and notes it for its response, in one step: the response may come at once.
-func (s *Session) enqueue(c *conn, frame []byte, r request, answered, last bool) error {
+// enqueue runs queue, which hands a frame or a piece of one to the writer and notes it for its response, in one step with what that means for d: the
+// response may come at once.
+func (s *Session) enqueue(d *Delivery, last bool, size int64, queue func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
-	if r.d.ended { // refused meanwhile
-		return r.d.err
+	if d.ended { // refused meanwhile
+		return d.err
 	}
-	if err := c.w.request(frame, r.d); err != nil {
+	if err := queue(); err != nil {
 		return err
 	}
-	if answered {
-		r.d.pending++
-		s.inflight = append(s.inflight, r)
-		s.arm(time.Now().Add(responseTimeout))
+	if last {
+		d.handed, d.size = true, size
 	}
-	r.d.handed = last
-	r.d.progress()
+	d.progress()
 	return nil
 }
 
-// abort tells the peer that the rest of a message will not come (RFC 4975 section 7.1).
-func (s *Session) abort(c *conn, m *Message, d *Delivery, from int) {
-	_, text := newTransactionID(nil)
-	stop := *m
-	stop.FailureReport, stop.SuccessReport = No, false
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.w.push(s.appendChunk(newBuffer(), text[:], &stop, d.id, from, nil, Aborted))
+// inFlight, under s.mu, notes a request for its response.
+func (s *Session) inFlight(r request, wanted FailureReport) {
+	now := time.Now()
+	s.lastSent = now
+	switch wanted {
+	case Yes:
+		r.d.pending++
+		s.inflight = append(s.inflight, r)
+		s.arm(now.Add(responseTimeout))
+	case Partial:
+		s.rememberSilent(r.id, r.d)
+	}
 }
 
 // reason replaces ErrClosed by what ended the session.
@@ -165,8 +177,8 @@ func (s *Session) reason(err error) error {
 	return err
 }
 
-// appendChunk writes a SEND frame. Its fields have been checked by Message.check and Connect.
-func (s *Session) appendChunk(b, id []byte, m *Message, messageID string, from int, body []byte, flag Continuation) []byte {
+// appendHead writes a SEND frame up to its body, of which n bytes follow, Unknown if the frame may be ended early. Its fields have been checked by Message.check and Connect.
+func (s *Session) appendHead(b, id []byte, m *Message, messageID string, from, n int64, last bool) []byte {
 	b = append(append(b, "MSRP "...), id...)
 	b = append(append(b, " SEND\r\nTo-Path: "...), s.toPath...)
 	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
@@ -177,55 +189,31 @@ func (s *Session) appendChunk(b, id []byte, m *Message, messageID string, from i
 	if m.FailureReport != Yes {
 		b = append(append(b, "\r\nFailure-Report: "...), m.FailureReport.String()...)
 	}
-	r := ByteRange{Start: int64(from) + 1, End: int64(from + len(body)), Total: int64(len(m.Body))}
-	if len(m.Body) > interruptible {
-		r.End = Unknown
+	r := ByteRange{Start: from + 1, End: Unknown, Total: int64(len(m.Body))}
+	switch {
+	case m.Size > 0:
+		r.Total = m.Size
+	case m.Reader != nil && last && n != Unknown:
+		r.Total = from + n
+	case m.Reader != nil:
+		r.Total = Unknown
+	}
+	if n != Unknown && r.Total != Unknown && r.Total <= interruptible {
+		r.End = from + n
 	}
 	b = r.append(append(b, "\r\nByte-Range: "...))
-	if len(m.Body) > 0 {
-		b = append(append(b, "\r\nContent-Type: "...), m.ContentType...)
-		b = append(append(b, "\r\n\r\n"...), body...)
+	if len(m.Body) == 0 && m.Reader == nil {
+		return b
 	}
-	b = append(append(b, "\r\n-------"...), id...)
-	return append(b, byte(flag), '\r', '\n')
+	for _, h := range m.Header {
+		b = append(append(append(append(b, "\r\n"...), h.Name...), ": "...), h.Value...)
+	}
+	b = append(append(b, "\r\nContent-Type: "...), m.ContentType...)
+	return append(b, "\r\n\r\n"...)
 }
 
-// Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any
-// other code, of three digits, a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for
-// each message, as it was received: the length of its body is part of the report. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
-// a code or a message that cannot go on the wire.
-func (s *Session) Report(m *Message, code int) error {
-	if code < 100 || code > 999 {
-		return malformed("status code %d", code)
-	}
-	if code == StatusOK && !m.SuccessReport || code != StatusOK && m.FailureReport == No {
-		return nil
-	}
-	if m.ID == "" {
-		return malformed("report on a message without ID")
-	}
-	if err := m.check(); err != nil {
-		return err
-	}
-	c, err := s.connection(false)
-	if err != nil {
-		return err
-	}
-	_, id := newTransactionID(nil)
-	size := int64(len(m.Body))
-	b := append(append(newBuffer(), "MSRP "...), id[:]...)
-	b = append(append(b, " REPORT\r\nTo-Path: "...), s.toPath...)
-	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
-	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
-	b = ByteRange{1, size, size}.append(append(b, "\r\nByte-Range: "...))
-	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
-	b = append(append(b, ' '), comment(code)...)
-	b = append(append(b, "\r\n-------"...), id[:]...)
-	if err = c.w.push(append(b, "$\r\n"...)); errors.Is(err, ErrStalled) {
-		c.close(err)
-	}
-	return err
-}
+// appendEnd writes the end-line up to its flag.
+func appendEnd(b, id []byte) []byte { return append(append(b, "\r\n-------"...), id...) }
 
 // newTransactionID has 64 random bits and does not stand in the body.
 func newTransactionID(body []byte) (uint64, [16]byte) {

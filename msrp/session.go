@@ -22,25 +22,33 @@ type Session struct {
 	// Of the read loop: the paths of the last request, which have been checked.
 	seenTo, seenFrom string
 
-	mu       sync.Mutex
-	peer            // set by Connect
-	early    *early // waits for Connect
-	refused  error  // why a connection was not taken
-	toPath   []byte // the text of the remote path
-	nextHop  string // the From-Path of responses
-	direct   bool   // no relay between us and the peer
-	cancel   func() // stops Connect
-	conn     *conn
-	guest    bool // on a connection of others, and not bound yet
-	shutdown bool // Send takes nothing more
-	hungUp   bool // Shutdown has sent its last
-	err      error
-	timer    *time.Timer // runs sweep
-	wakeAt   time.Time   // when; zero if the timer is not set
-	inflight []request
-	reports  []*Delivery // wait for a success report, oldest first
-	partials map[string]*partial
-	gathered int // bytes in partials
+	mu         sync.Mutex
+	peer              // set by Connect
+	early      *early // waits for Connect
+	refused    error  // why a connection was not taken
+	toPath     []byte // the text of the remote path
+	nextHop    string // the From-Path of responses
+	direct     bool   // no relay between us and the peer
+	cancel     func() // stops Connect
+	conn       *conn
+	guest      bool // on a connection of others, and not bound yet
+	shutdown   bool // Send takes nothing more
+	hungUp     bool // Shutdown has sent its last
+	err        error
+	timer      *time.Timer // runs sweep
+	wakeAt     time.Time   // when; zero if the timer is not set
+	inflight   []request
+	lastSent   time.Time            // a request
+	dead       error                // what a keep-alive ended with
+	reports    map[string]*Delivery // wait for a success report, or are chunked
+	oldest     *Delivery            // of those that wait for a report
+	newest     *Delivery
+	late       []*Report // wait for ReceiveReport
+	moreLate   chan struct{}
+	silents    []silent
+	nextSilent int
+	partials   map[string]*partial
+	gathered   int // bytes in partials
 
 	window window
 	inbox  inbox
@@ -90,7 +98,7 @@ func (s *Session) drain(ctx context.Context) error {
 		return nil
 	}
 	// What is larger than the window gets it only when it is empty, so when everything is answered.
-	if err := s.window.acquire(ctx, s.done, windowBytes+1); err != nil {
+	if err := s.window.acquire(ctx, s.done, nil, windowBytes+1); err != nil {
 		return ignoreClosed(err)
 	}
 	if err := c.w.wait(ctx, 0); err != nil {
@@ -144,14 +152,13 @@ func (s *Session) end(err error) {
 	}
 	early := s.early
 	s.early = nil
-	inflight, reports := s.inflight, s.reports
-	s.inflight, s.reports, s.partials = nil, nil, nil
-	for _, r := range inflight {
+	for _, r := range s.inflight {
 		r.d.end(err)
 	}
-	for _, d := range reports {
+	for _, d := range s.reports {
 		d.end(err)
 	}
+	s.inflight, s.silents, s.partials = nil, nil, nil
 	s.mu.Unlock()
 	s.e.mu.Lock()
 	delete(s.e.sessions, s.uri.SessionID)

@@ -11,6 +11,7 @@ type window struct {
 	mu      sync.Mutex
 	frames  int
 	bytes   int
+	full    bool // who waits is let in when a quarter is free again: waking a sender for each frame costs more than the frame
 	waiting []*ticket
 }
 
@@ -19,8 +20,9 @@ type ticket struct {
 	granted chan struct{}
 }
 
-// acquire takes room for one frame of n bytes. A frame over the whole window goes when it is alone.
-func (w *window) acquire(ctx context.Context, done <-chan struct{}, n int) error {
+// acquire takes room for one frame of n bytes. A frame over the whole window goes when it is alone. It gives up when ctx ends, done is closed or d, which may
+// be nil, has its outcome.
+func (w *window) acquire(ctx context.Context, done <-chan struct{}, d *Delivery, n int) error {
 	w.mu.Lock()
 	if len(w.waiting) == 0 && w.fits(n) {
 		w.take(n)
@@ -29,11 +31,18 @@ func (w *window) acquire(ctx context.Context, done <-chan struct{}, n int) error
 	}
 	t := &ticket{n, make(chan struct{})}
 	w.waiting = append(w.waiting, t)
+	w.full = w.full || len(w.waiting) == 1
 	w.mu.Unlock()
 	var err error
+	var ended <-chan struct{}
+	if d != nil {
+		ended = d.Done()
+	}
 	select {
 	case <-t.granted:
 		return nil
+	case <-ended:
+		err = d.Wait(ctx)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-done:
@@ -59,13 +68,6 @@ func (w *window) release(n int) {
 	w.give(n)
 }
 
-// contended tells whether another sender waits.
-func (w *window) contended() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.waiting) > 0
-}
-
 func (w *window) fits(n int) bool {
 	return w.frames == 0 || w.frames < windowFrames && w.bytes+n <= windowBytes
 }
@@ -82,6 +84,10 @@ func (w *window) give(n int) {
 }
 
 func (w *window) grant() {
+	if w.full && w.frames > windowFrames*3/4 {
+		return
+	}
+	w.full = false
 	for len(w.waiting) > 0 && w.fits(w.waiting[0].bytes) {
 		w.take(w.waiting[0].bytes)
 		close(w.waiting[0].granted)

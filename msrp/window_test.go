@@ -17,11 +17,11 @@ func TestWindowBounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var w window
 			for range c.fit {
-				require.NoError(t, w.acquire(now, nil, c.size))
+				require.NoError(t, w.acquire(now, nil, nil, c.size))
 			}
-			require.ErrorIs(t, w.acquire(now, nil, c.size), context.Canceled)
+			require.ErrorIs(t, w.acquire(now, nil, nil, c.size), context.Canceled)
 			w.release(c.size)
-			require.NoError(t, w.acquire(now, nil, c.size))
+			require.NoError(t, w.acquire(now, nil, nil, c.size))
 		})
 	}
 }
@@ -30,7 +30,7 @@ func TestWindowBounds(t *testing.T) {
 func TestWindowTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w window
-		require.NoError(t, w.acquire(ctx, nil, windowBytes))
+		require.NoError(t, w.acquire(ctx, nil, nil, windowBytes))
 		order := make(chan int, 3)
 		giveUp, cancel := context.WithCancel(ctx)
 		for i := range 4 {
@@ -39,20 +39,20 @@ func TestWindowTakesTurns(t *testing.T) {
 				within = giveUp
 			}
 			go func() {
-				if w.acquire(within, nil, windowBytes) == nil {
+				if w.acquire(within, nil, nil, windowBytes) == nil {
 					order <- i
 					w.release(windowBytes)
 				}
 			}()
 			synctest.Wait()
 		}
-		require.True(t, w.contended())
+		require.Len(t, w.waiting, 4)
 		cancel()
 		synctest.Wait()
 		w.release(windowBytes)
 		synctest.Wait()
 		require.Equal(t, []int{0, 2, 3}, []int{<-order, <-order, <-order})
-		require.False(t, w.contended())
+		require.Empty(t, w.waiting)
 		require.Zero(t, w.frames)
 		require.Zero(t, w.bytes)
 	})
@@ -61,9 +61,9 @@ func TestWindowTakesTurns(t *testing.T) {
 func TestWindowEndsWithTheSession(t *testing.T) {
 	var w window
 	done := make(chan struct{})
-	require.NoError(t, w.acquire(ctx, done, windowBytes))
+	require.NoError(t, w.acquire(ctx, done, nil, windowBytes))
 	close(done)
-	require.ErrorIs(t, w.acquire(ctx, done, 1), ErrClosed)
+	require.ErrorIs(t, w.acquire(ctx, done, nil, 1), ErrClosed)
 }
 
 // Room that is granted to a sender that has just given up is not lost.
@@ -71,10 +71,10 @@ func TestWindowGrantedAndGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for range 100 {
 			var w window
-			require.NoError(t, w.acquire(ctx, nil, windowBytes))
+			require.NoError(t, w.acquire(ctx, nil, nil, windowBytes))
 			within, cancel := context.WithCancel(ctx)
 			go func() {
-				if w.acquire(within, nil, 1) == nil {
+				if w.acquire(within, nil, nil, 1) == nil {
 					w.release(1)
 				}
 			}()

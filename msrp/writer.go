@@ -10,19 +10,26 @@ import (
 	"time"
 )
 
-// writer owns the sending half of a connection: a bounded queue and one goroutine. One frame is one Write: Blink's parser loses the
-// continuation flag if a segment ends before it, AG Projects' relay loses a frame that is not alone in its TLS record.
+// writer owns the sending half of a connection: a bounded queue, and one goroutine while there is something in it. One frame is one Write: Blink's parser
+// loses the continuation flag if a segment ends before it, AG Projects' relay loses a frame that is not alone in its TLS record. Only a frame that is too
+// large for one buffer is queued in pieces, and the next request ends it early, so that a short message overtakes a long one.
 type writer struct {
 	nc       net.Conn
-	wake     chan struct{}
+	coalesce bool      // several frames may share a Write
+	start    func()    // starts a goroutine for run
+	deadline time.Time // of run: the write deadline that is set
+	together []byte    // of run: frames that share a Write
 	done     chan struct{}
-	deadline time.Time // of the goroutine: the write deadline that is set
 
 	mu      sync.Mutex
+	running bool
 	queue   []queued
-	spare   []queued // the queue's other array
-	bytes   int      // queued or being written
-	owed    int      // of these, responses and reports
+	spare   []queued  // the queue's other array
+	bytes   int       // queued or being written, without held
+	owed    int       // responses and reports, held ones too
+	frame   *pieces   // is being queued in pieces
+	held    []queued  // wait for its end
+	since   time.Time // when the first of them came
 	room    chan struct{}
 	waiting int
 	stopped bool // responses and reports are dropped
@@ -32,27 +39,20 @@ type writer struct {
 type queued struct {
 	frame []byte
 	d     *Delivery // of a request; nil for what we owe, a response or report
+	part  bool      // of a frame that goes on
 }
 
-// buffers are for single frames. They belong to no connection, so that an idle one keeps none.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
-
-const (
-	bufferBytes  = 16 << 10 // a larger buffer is not kept
-	queueEntries = 512      // nor a longer queue
-)
-
-// newBuffer returns an empty buffer for one frame, which the writer takes back.
-func newBuffer() []byte { return (*buffers.Get().(*[]byte))[:0] }
-
-func recycle(b []byte) {
-	if cap(b) <= bufferBytes {
-		buffers.Put(&b)
-	}
+// pieces is a frame that is being queued in pieces.
+type pieces struct {
+	id      [16]byte // its transaction
+	d       *Delivery
+	patient bool     // only requests end it early, not what we owe the peer
+	tail    [32]byte // the last bytes of its body, for an end-line that begins there
+	n       int      // so many of them
 }
 
-func newWriter(nc net.Conn) *writer {
-	return &writer{nc: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), room: make(chan struct{})}
+func newWriter(nc net.Conn, coalesce bool, start func()) *writer {
+	return &writer{nc: nc, coalesce: coalesce, start: start, done: make(chan struct{}), room: make(chan struct{})}
 }
 
 // push queues a response or report without waiting: the read loop calls it. ErrStalled if the peer does not read what we owe it.
@@ -70,11 +70,108 @@ func (w *writer) push(frame []byte) error {
 		return ErrStalled
 	}
 	w.owed += len(frame)
-	w.add(queued{frame, nil})
+	if w.frame != nil && w.frame.patient {
+		if len(w.held) == 0 {
+			w.since = time.Now()
+		}
+		w.held = append(w.held, queued{frame: frame})
+		return nil
+	}
+	w.interrupt()
+	w.add(queued{frame: frame})
 	return nil
 }
 
-// wait returns when at most n bytes are queued.
+// request queues a whole request of d behind a wait.
+func (w *writer) request(frame []byte, d *Delivery) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	w.interrupt()
+	d.queued++
+	w.add(queued{frame: frame, d: d})
+	return nil
+}
+
+// begin queues the head and first piece of a frame.
+func (w *writer) begin(p *pieces, b []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	w.interrupt()
+	p.d.queued++
+	w.frame = p
+	w.add(queued{b, p.d, true})
+	return nil
+}
+
+// extend queues another piece of the body of p; with a flag that is not 0 also its end-line. False if p has been ended early, or has to be: because the
+// piece would hold its end-line, or because what is held has waited long enough.
+func (w *writer) extend(p *pieces, body []byte, flag Continuation) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || p == nil || w.frame != p {
+		return false
+	}
+	if p.endLineIn(body) || w.owed > responseQueue/4 || len(w.held) > 0 && time.Since(w.since) > heldTimeout {
+		w.interrupt()
+		return false
+	}
+	b := append(newBuffer(len(body)+len(p.id)+16), body...)
+	if flag != 0 {
+		w.end(append(b, p.endLine(flag)...))
+	} else {
+		w.add(queued{b, p.d, true})
+	}
+	return true
+}
+
+// interrupt, under w.mu, ends a frame in pieces early.
+func (w *writer) interrupt() {
+	if w.frame != nil {
+		w.end(append(newBuffer(0), w.frame.endLine(More)...))
+	}
+}
+
+// end, under w.mu, queues the end of a frame in pieces, and what was held behind it.
+func (w *writer) end(b []byte) {
+	w.add(queued{frame: b, d: w.frame.d})
+	w.frame = nil
+	for i, q := range w.held {
+		w.add(q)
+		w.held[i] = queued{}
+	}
+	w.held = w.held[:0]
+}
+
+func (p *pieces) endLine(flag Continuation) []byte {
+	return append(appendEnd(make([]byte, 0, 32), p.id[:]), byte(flag), '\r', '\n')
+}
+
+// endLineIn looks for the end-line where body follows what went before, and notes the end of body for the next time.
+func (p *pieces) endLineIn(body []byte) bool {
+	if endLineIn(body, p.id[:]) {
+		return true
+	}
+	var seam [2 * len(p.tail)]byte
+	n := copy(seam[:], p.tail[:p.n])
+	n += copy(seam[n:], body[:min(len(body), len(p.tail))])
+	if endLineIn(seam[:n], p.id[:]) {
+		return true
+	}
+	if len(body) >= len(p.tail) {
+		p.n = copy(p.tail[:], body[len(body)-len(p.tail):])
+	} else {
+		p.n = copy(p.tail[:], seam[max(0, n-len(p.tail)):n])
+	}
+	return false
+}
+
+// wait returns when at most n bytes are queued. Who queues pieces does not count what is held: it would wait for itself.
 func (w *writer) wait(ctx context.Context, n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -108,18 +205,6 @@ func (w *writer) stop() {
 	w.stopped = true
 }
 
-// request queues a request of d behind a wait.
-func (w *writer) request(frame []byte, d *Delivery) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return ErrClosed
-	}
-	d.queued++
-	w.add(queued{frame, d})
-	return nil
-}
-
 // due is until when the responses to d may take: the peer's time begins when it has the last byte.
 func (w *writer) due(d *Delivery) time.Time {
 	w.mu.Lock()
@@ -130,69 +215,115 @@ func (w *writer) due(d *Delivery) time.Time {
 	return d.written.Add(responseTimeout)
 }
 
+// queuedBytes is for the gauges.
+func (w *writer) queuedBytes() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.bytes
+	for _, q := range w.held {
+		n += len(q.frame)
+	}
+	return n
+}
+
 func (w *writer) add(q queued) {
 	w.queue = append(w.queue, q)
 	w.bytes += len(q.frame)
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	if !w.running {
+		w.running = true
+		w.start()
 	}
 }
 
-// run writes until the writer is closed or a Write fails.
+// run writes until nothing is queued, the writer is closed or a Write fails.
 func (w *writer) run() error {
 	for {
 		w.mu.Lock()
+		if len(w.queue) == 0 || w.closed {
+			w.running = false
+			recycle(w.together)
+			w.together = nil
+			w.mu.Unlock()
+			return nil
+		}
 		batch := w.queue
 		w.queue, w.spare = w.spare[:0], batch
 		w.mu.Unlock()
-		for i, q := range batch {
-			if err := w.write(q); err != nil {
+		for rest := batch; len(rest) > 0; {
+			n, err := w.writeSome(rest)
+			if err != nil {
 				return err
 			}
-			batch[i] = queued{}
+			rest = rest[n:]
 		}
+		clear(batch)
 		if cap(batch) > queueEntries {
 			w.spare = nil
-		}
-		if len(batch) > 0 {
-			continue
-		}
-		select {
-		case <-w.wake:
-		case <-w.done:
-			return nil
 		}
 	}
 }
 
-func (w *writer) write(q queued) error {
-	limit := writeTimeout + time.Duration(len(q.frame)>>14)*time.Second
-	if now := time.Now(); (w.deadline.Sub(now) - limit).Abs() > time.Second { // not for every frame
+// writeSome does one Write, of one frame or, where frames may share it, of several.
+func (w *writer) writeSome(batch []queued) (n int, err error) {
+	if n = w.fitTogether(batch); n < 2 {
+		return 1, w.write(batch[:1], batch[0].frame)
+	}
+	if w.together == nil {
+		w.together = newBuffer(pieceBytes)
+	}
+	b := w.together[:0]
+	for _, q := range batch[:n] {
+		b = append(b, q.frame...)
+	}
+	return n, w.write(batch[:n], b)
+}
+
+func (w *writer) fitTogether(batch []queued) (n int) {
+	for size := 0; w.coalesce && n < len(batch); n++ {
+		if size += len(batch[n].frame); size > pieceBytes {
+			break
+		}
+	}
+	return n
+}
+
+func (w *writer) write(batch []queued, b []byte) error {
+	limit := writeTimeout + time.Duration(len(b)>>14)*time.Second
+	now := time.Now()
+	if (w.deadline.Sub(now) - limit).Abs() > time.Second { // not for every frame
 		w.deadline = now.Add(limit)
 		w.nc.SetWriteDeadline(w.deadline)
 	}
-	_, err := w.nc.Write(q.frame)
-	recycle(q.frame)
+	_, err := w.nc.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrStalled
 	} else if err != nil {
 		err = fmt.Errorf("msrp: write: %w", err)
 	}
+	now = time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.bytes -= len(q.frame)
-	if q.d == nil {
-		w.owed -= len(q.frame)
-	} else {
-		q.d.queued--
-		q.d.written = time.Now()
+	for _, q := range batch {
+		w.wrote(q, now)
 	}
 	if w.waiting > 0 {
 		close(w.room)
 		w.room = make(chan struct{})
 	}
 	return err
+}
+
+// wrote, under w.mu, takes a frame off the books.
+func (w *writer) wrote(q queued, now time.Time) {
+	w.bytes -= len(q.frame)
+	switch {
+	case q.d == nil:
+		w.owed -= len(q.frame)
+	case !q.part:
+		q.d.queued--
+		q.d.written = now
+	}
+	recycle(q.frame)
 }
 
 func (w *writer) close() {

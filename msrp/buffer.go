@@ -1,0 +1,41 @@
+package msrp
+
+import "sync"
+
+// Buffers for frames to be sent, in three sizes. They belong to no connection, so that an idle one keeps none.
+const (
+	smallBytes = 1 << 10           // a response, a report, a chat line
+	frameBytes = 12 << 10          // a chunk towards a relay
+	largeBytes = pieceBytes + 4096 // a piece of a larger frame, with the frame's head
+)
+
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([smallBytes]byte) }}
+	frameBuffers = sync.Pool{New: func() any { return new([frameBytes]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([largeBytes]byte) }}
+)
+
+// newBuffer returns an empty buffer for about n bytes, which the writer takes back.
+func newBuffer(n int) []byte {
+	switch {
+	case n <= smallBytes:
+		return smallBuffers.Get().(*[smallBytes]byte)[:0]
+	case n <= frameBytes:
+		return frameBuffers.Get().(*[frameBytes]byte)[:0]
+	case n <= largeBytes:
+		return largeBuffers.Get().(*[largeBytes]byte)[:0]
+	}
+	return make([]byte, 0, n)
+}
+
+// recycle takes a buffer back, unless it has grown to a size of its own.
+func recycle(b []byte) {
+	switch b = b[:cap(b)]; len(b) {
+	case smallBytes:
+		smallBuffers.Put((*[smallBytes]byte)(b))
+	case frameBytes:
+		frameBuffers.Put((*[frameBytes]byte)(b))
+	case largeBytes:
+		largeBuffers.Put((*[largeBytes]byte)(b))
+	}
+}

@@ -1,0 +1,23 @@
+package msrp
+
+import "time"
+
+// keepAlive, under s.mu, sends an empty request when nothing was sent for Options.KeepAlive. It waits for no room: one is
+// under way at a time. If it fails, so has the session.
+func (s *Session) keepAlive(now time.Time) {
+	every := s.e.o.KeepAlive
+	if every == 0 || s.conn == nil || s.shutdown {
+		return
+	}
+	if due := s.lastSent.Add(every); now.Before(due) {
+		s.arm(due)
+		return
+	}
+	id, text := newTransactionID(nil)
+	d := &Delivery{id: newMessageID(), s: s, session: true, handed: true}
+	b := s.appendHead(newBuffer(smallBytes), text[:], &Message{}, d.id, 0, 0, true)
+	if s.conn.w.request(append(appendEnd(b, text[:]), "$\r\n"...), d) == nil {
+		s.inFlight(request{id, 0, d}, Yes)
+		s.arm(now.Add(every))
+	}
+}

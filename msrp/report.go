@@ -1,0 +1,248 @@
+package msrp
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// Report is a REPORT that came for a message of ours after its Delivery had ended (RFC 4975 section 7.1.2): a relay that answered 200 could not
+// pass it on, for example.
+type Report struct {
+	MessageID string
+	ByteRange ByteRange // what it speaks of; a claim of the peer's
+	Code      int       // three digits: 408, 413, 481, …
+	Comment   string    // the reporter's own words, may be empty; made printable
+}
+
+// ReceiveReport returns the next failure that was reported after the Delivery of its message had ended; reports before that go to the Delivery. At most 64
+// wait here, the oldest give way. After the session has ended it returns what is left, then the session's error. A ctx that ends leaves the session as it is.
+func (s *Session) ReceiveReport(ctx context.Context) (*Report, error) {
+	for {
+		s.mu.Lock()
+		if len(s.late) > 0 {
+			r := s.late[0]
+			s.late = s.late[1:]
+			s.mu.Unlock()
+			return r, nil
+		}
+		if s.err != nil {
+			defer s.mu.Unlock()
+			return nil, s.err
+		}
+		more := closedIf(&s.moreLate, false)
+		s.mu.Unlock()
+		select {
+		case <-more:
+		case <-s.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// reportLate, under s.mu, queues a report for ReceiveReport.
+func (s *Session) reportLate(r *Report) {
+	if len(s.late) == maxLateReports {
+		s.late = s.late[1:]
+	}
+	s.late = append(s.late, r)
+	if s.moreLate != nil {
+		close(s.moreLate)
+		s.moreLate = nil
+	}
+}
+
+// Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any
+// other code, of three digits, a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for
+// each message, as it was received: the length of its body is part of the report. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
+// a code or a message that cannot go on the wire.
+func (s *Session) Report(m *Message, code int) error {
+	if code < 100 || code > 999 {
+		return malformed("status code %d", code)
+	}
+	if code == StatusOK && !m.SuccessReport || code != StatusOK && m.FailureReport == No {
+		return nil
+	}
+	if m.ID == "" {
+		return malformed("report on a message without ID")
+	}
+	if err := m.check(); err != nil {
+		return err
+	}
+	c, err := s.connection(false)
+	if err != nil {
+		return err
+	}
+	_, id := newTransactionID(nil)
+	size := int64(len(m.Body))
+	b := append(append(newBuffer(smallBytes), "MSRP "...), id[:]...)
+	b = append(append(b, " REPORT\r\nTo-Path: "...), s.toPath...)
+	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
+	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
+	b = ByteRange{1, size, size}.append(append(b, "\r\nByte-Range: "...))
+	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
+	b = append(append(b, ' '), comment(code)...)
+	b = append(append(b, "\r\n-------"...), id[:]...)
+	if err = c.w.push(append(b, "$\r\n"...)); errors.Is(err, ErrStalled) {
+		c.close(err)
+	}
+	return err
+}
+
+// report takes a REPORT (RFC 4975 section 5.3).
+func (s *Session) report(f *Frame) {
+	code, text, err := ParseStatus(f.StatusHeader)
+	if err != nil || f.Invalid != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.delivery(f.MessageID)
+	switch {
+	case d == nil && code == StatusOK: // late, or twice
+	case d == nil && len(f.MessageID) > 0 && validTransactionID(f.MessageID):
+		s.reportLate(&Report{string(f.MessageID), f.ByteRange, code, printable(text)})
+	case d == nil:
+	case code != StatusOK:
+		d.end(&StatusError{code, printable(text)})
+	default:
+		d.reported.add(f.ByteRange)
+		d.progress()
+	}
+}
+
+// delivery, under s.mu, finds a delivery that has no outcome yet.
+func (s *Session) delivery(id []byte) *Delivery {
+	if d := s.reports[string(id)]; d != nil {
+		return d
+	}
+	for _, r := range s.inflight {
+		if r.d.id == string(id) && !r.d.ended {
+			return r.d
+		}
+	}
+	return nil
+}
+
+// expect, under s.mu, remembers d for reports. The oldest that waits for its success report gives way when too many do.
+func (s *Session) expect(d *Delivery) {
+	if s.reports == nil {
+		s.reports = map[string]*Delivery{}
+	}
+	if old := s.reports[d.id]; old != nil {
+		old.end(ErrUnreported) // an ID used again by the caller
+	}
+	s.reports[d.id] = d
+	if !d.report {
+		return
+	}
+	if len(s.reports) > maxUnreported && s.oldest != nil {
+		s.oldest.end(ErrUnreported)
+	}
+	d.deadline = time.Now().Add(reportTimeout)
+	if d.older = s.newest; d.older != nil {
+		d.older.newer = d
+	} else {
+		s.oldest = d
+	}
+	s.newest = d
+	s.arm(s.oldest.deadline)
+}
+
+// forget, under s.mu, is the reverse of expect.
+func (s *Session) forget(d *Delivery) {
+	if s.reports[d.id] == d {
+		delete(s.reports, d.id)
+	}
+	if d.older != nil {
+		d.older.newer = d.newer
+	} else if s.oldest == d {
+		s.oldest = d.newer
+	}
+	if d.newer != nil {
+		d.newer.older = d.older
+	} else if s.newest == d {
+		s.newest = d.older
+	}
+	d.older, d.newer = nil, nil
+}
+
+// sweepReports, under s.mu, ends the deliveries whose success report has not come in time.
+func (s *Session) sweepReports(now time.Time) {
+	for s.oldest != nil && !now.Before(s.oldest.deadline) {
+		s.oldest.end(ErrTimeout)
+	}
+	if s.oldest != nil {
+		s.arm(s.oldest.deadline)
+	}
+}
+
+// silent is a request with Failure-Report partial: no response is due, but a refusal may come.
+type silent struct {
+	id uint64
+	d  *Delivery
+}
+
+// rememberSilent, under s.mu, notes a request for refusedSilent; the oldest give way.
+func (s *Session) rememberSilent(id uint64, d *Delivery) {
+	if len(s.silents) < maxSilent {
+		s.silents = append(s.silents, silent{id, d})
+		return
+	}
+	s.silents[s.nextSilent] = silent{id, d}
+	s.nextSilent = (s.nextSilent + 1) % maxSilent
+}
+
+// refusedSilent, under s.mu, takes the refusal of a request that no response was due to.
+func (s *Session) refusedSilent(id uint64, err *StatusError) {
+	for _, x := range s.silents {
+		if x.id != id {
+			continue
+		}
+		if x.d.ended {
+			s.reportLate(&Report{MessageID: x.d.id, Code: err.Code, Comment: err.Comment})
+		}
+		x.d.end(err)
+		return
+	}
+}
+
+// spans are the parts of a message that success reports speak of, sorted and apart.
+type spans [][2]int64 // first byte, counted from 1, and last
+
+const maxSpans = 32
+
+// add takes the range of a report. Blink counts characters where it should count bytes, so a report of everything counts as everything; parts beyond a
+// number that no receiver needs are forgotten.
+func (s *spans) add(r ByteRange) {
+	from, to := max(r.Start, 1), r.End
+	if to == Unknown || to == r.Total {
+		to = 1<<63 - 1
+	}
+	if from > to {
+		return
+	}
+	rest := (*s)[:0:0]
+	for _, x := range *s {
+		if x[0]-1 <= to && from-1 <= x[1] { // they touch
+			from, to = min(from, x[0]), max(to, x[1])
+		} else {
+			rest = append(rest, x)
+		}
+	}
+	if len(rest) < maxSpans {
+		*s = append(rest, [2]int64{from, to})
+	}
+}
+
+// cover tells whether the first n bytes are there.
+func (s spans) cover(n int64) bool {
+	for _, x := range s {
+		if x[0] == 1 && x[1] >= n {
+			return true
+		}
+	}
+	return n == 0
+}

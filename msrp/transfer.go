@@ -1,0 +1,153 @@
+package msrp
+
+import (
+	"context"
+	"io"
+)
+
+// transfer is a message on its way that does not go in one frame (RFC 4975 section 5.1). Towards a relay each piece of it is a chunk, a frame of its
+// own. Without a relay a chunk goes on, piece after piece, until another request wants to pass or the message ends.
+type transfer struct {
+	s     *Session
+	c     *conn
+	m     *Message
+	d     *Delivery
+	from  int64 // body bytes handed to the writer
+	frame *pieces
+	buf   []byte // for m.Reader
+}
+
+func (s *Session) transfer(ctx context.Context, c *conn, m *Message, d *Delivery) error {
+	t := &transfer{s: s, c: c, m: m, d: d}
+	for {
+		piece, last, err := t.next(ctx)
+		if err == nil {
+			err = t.send(ctx, piece, last)
+		}
+		if err != nil {
+			t.abort()
+			return err
+		}
+		if t.from += int64(len(piece)); last {
+			return nil
+		}
+	}
+}
+
+func (t *transfer) size() int {
+	if t.s.direct {
+		return pieceBytes
+	}
+	return chunkBytes
+}
+
+// next takes a piece off the body.
+func (t *transfer) next(ctx context.Context) (piece []byte, last bool, err error) {
+	if t.m.Reader == nil {
+		rest := t.m.Body[t.from:]
+		n := min(len(rest), t.size())
+		return rest[:n], n == len(rest), nil
+	}
+	if t.buf == nil {
+		t.buf = make([]byte, t.size())
+	}
+	b := t.buf
+	if left := t.m.Size - t.from; t.m.Size > 0 && left < int64(len(b)) {
+		b = b[:left]
+	}
+	n, err := t.read(ctx, b)
+	switch {
+	case err == io.EOF && t.m.Size == 0:
+		return nil, true, nil
+	case err == io.EOF:
+		return nil, false, io.ErrUnexpectedEOF
+	}
+	return b[:n], t.m.Size > 0 && t.from+int64(n) == t.m.Size, err
+}
+
+// read reads at least one byte.
+func (t *transfer) read(ctx context.Context, b []byte) (int, error) {
+	for range 100 {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if n, err := t.m.Reader.Read(b); n > 0 || err != nil && err != io.EOF {
+			if n > 0 {
+				err = nil // it comes again
+			}
+			return n, err
+		} else if err == io.EOF {
+			return 0, io.EOF
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+func (t *transfer) send(ctx context.Context, piece []byte, last bool) error {
+	if !t.s.direct {
+		return t.s.chunk(ctx, t.c, t.m, t.d, t.from, piece, last)
+	}
+	if err := t.c.w.wait(ctx, writeQueue); err != nil {
+		return t.s.reason(err)
+	}
+	flag := Continuation(0)
+	if last {
+		flag = Complete
+	}
+	extended := false
+	err := t.s.enqueue(t.d, last, t.from+int64(len(piece)), func() error {
+		extended = t.c.w.extend(t.frame, piece, flag)
+		return nil
+	})
+	if err != nil || extended {
+		return t.s.reason(err)
+	}
+	return t.begin(ctx, piece, last)
+}
+
+// begin sends a piece in a new frame.
+func (t *transfer) begin(ctx context.Context, piece []byte, last bool) error {
+	room, err := t.s.admit(ctx, t.c, t.m, t.d, chunkBytes)
+	if err != nil {
+		return t.s.giveBack(room, err)
+	}
+	id, text := newTransactionID(piece)
+	p := &pieces{id: text, d: t.d, patient: t.m.Reader == nil}
+	p.endLineIn(piece)
+	b := t.s.appendHead(newBuffer(len(piece)+smallBytes), text[:], t.m, t.d.id, t.from, Unknown, last)
+	b = append(b, piece...)
+	if last {
+		b = append(b, p.endLine(Complete)...)
+	}
+	err = t.s.enqueue(t.d, last, t.from+int64(len(piece)), func() error {
+		err := error(nil)
+		if last {
+			err = t.c.w.request(b, t.d)
+		} else {
+			err = t.c.w.begin(p, b)
+		}
+		if err == nil {
+			t.s.inFlight(request{id, room, t.d}, t.m.FailureReport)
+		}
+		return err
+	})
+	t.frame = p
+	return t.s.giveBack(room, err)
+}
+
+// abort tells the peer that the rest of the message will not come (RFC 4975 section 7.1).
+func (t *transfer) abort() {
+	if t.from == 0 {
+		return
+	}
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	if t.c.w.extend(t.frame, nil, Aborted) {
+		return
+	}
+	stop := *t.m
+	stop.FailureReport, stop.SuccessReport = No, false
+	_, text := newTransactionID(nil)
+	b := t.s.appendHead(newBuffer(smallBytes), text[:], &stop, t.d.id, t.from, 0, false)
+	t.c.w.push(append(appendEnd(b, text[:]), byte(Aborted), '\r', '\n'))
+}
