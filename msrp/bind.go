@@ -91,7 +91,8 @@ func (s *Session) take(c *conn, guest bool) bool {
 	if s.err != nil || s.conn != nil || !c.attach(s) {
 		return false
 	}
-	s.conn, s.guest = c, guest
+	s.conn, s.guest, s.lastSent = c, guest, time.Now()
+	s.keepAlive(s.lastSent)
 	if s.role == Passive {
 		close(s.bound)
 	}

@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -12,7 +13,7 @@ type Delivery struct {
 	id      string
 	s       *Session
 	report  bool // a success report is wanted
-	session bool // its failure is that of the session: a keep-alive
+	session bool // any failure of it is that of the session: a keep-alive
 
 	// Under writer.mu.
 	queued  int       // chunks not yet written
@@ -86,8 +87,26 @@ func (d *Delivery) end(err error) {
 		close(d.done)
 	}
 	d.s.forget(d)
-	if d.session && err != nil && d.s.dead == nil {
-		d.s.dead = err
+	d.s.judge(d, err)
+}
+
+// judge, under s.mu, looks whether a failure is that of the whole session: of a keep-alive, or one after which RFC 4975 wants a new session
+// (sections 7.3.2, 10.8, 10.10).
+func (s *Session) judge(d *Delivery, err error) {
+	var refused *StatusError
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case StatusTimeout, StatusNoSession, StatusSessionInUse:
+		default:
+			if !d.session {
+				return
+			}
+		}
+	} else if err == nil || !d.session {
+		return
+	}
+	if s.dead == nil {
+		s.dead = err
 	}
 }
 

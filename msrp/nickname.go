@@ -2,7 +2,6 @@ package msrp
 
 import (
 	"context"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -20,13 +19,13 @@ func (s *Session) Nickname(ctx context.Context, name string) error {
 		return err
 	}
 	d := &Delivery{s: s}
-	room, err := s.admit(ctx, c, &Message{}, d, 1)
+	room, err := s.admit(ctx, c, &Message{}, d, 1, writeQueue)
 	if err == nil {
 		id, text := newTransactionID(nil)
 		b := append(append(newBuffer(smallBytes), "MSRP "...), text[:]...)
 		b = append(append(b, " NICKNAME\r\nTo-Path: "...), s.toPath...)
 		b = append(append(b, "\r\nFrom-Path: "...), s.own...)
-		b = append(append(b, "\r\nUse-Nickname: "...), quote(name)...)
+		b = append(append(b, "\r\nUse-Nickname: "...), Quote(name)...)
 		b = append(appendEnd(b, text[:]), "$\r\n"...)
 		err = s.enqueue(d, true, 0, func() error {
 			if err := c.w.request(b, d); err != nil {
@@ -40,9 +39,4 @@ func (s *Session) Nickname(ctx context.Context, name string) error {
 		return err
 	}
 	return d.Wait(ctx)
-}
-
-// quote makes a quoted-string (RFC 4975 section 9).
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

@@ -85,10 +85,11 @@ const (
 	chunkBytes     = 10_000     // body of one frame where a relay is in the path
 	unbrokenBytes  = 64 << 10   // body of a frame without a relay that nothing interrupts
 	pieceBytes     = 32 << 10   // what is queued at once of a larger one
-	interruptible  = 2048       // longer bodies have "*" as range end (RFC 4975 section 7.1.1)
+	interruptible  = 2048       // larger chunks have "*" as range end, only the last may be smaller (RFC 4975 section 7.1.1)
 	windowFrames   = 32         // requests without a response yet, per session
 	windowBytes    = 32 * 10240 // their size
 	writeQueue     = 256 << 10  // bytes queued on a connection before Send waits
+	transferQueue  = 128 << 10  // before the next piece of a long message waits: short ones find room behind it
 	responseQueue  = 1 << 20    // bytes queued on a connection before the peer counts as stalled
 	maxPartials    = 16         // unfinished incoming messages per session
 	maxUnreported  = 8192       // deliveries of a session that wait for a success report

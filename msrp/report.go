@@ -98,12 +98,12 @@ func (s *Session) report(f *Frame) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	d := s.delivery(f.MessageID)
 	switch {
 	case d == nil && code == StatusOK: // late, or twice
 	case d == nil && len(f.MessageID) > 0 && validTransactionID(f.MessageID):
 		s.reportLate(&Report{string(f.MessageID), f.ByteRange, code, printable(text)})
+		s.judge(&Delivery{}, &StatusError{code, printable(text)})
 	case d == nil:
 	case code != StatusOK:
 		d.end(&StatusError{code, printable(text)})
@@ -111,6 +111,9 @@ func (s *Session) report(f *Frame) {
 		d.reported.add(f.ByteRange)
 		d.progress()
 	}
+	dead := s.dead
+	s.mu.Unlock()
+	s.settled(0, dead)
 }
 
 // delivery, under s.mu, finds a delivery that has no outcome yet.

@@ -11,7 +11,7 @@ import (
 // Send hands a message to the connection and returns its Delivery. A body goes in one chunk whenever the peers out there can take it,
 // else in several (RFC 4975 section 5.1); chunks of messages sent at the same time take turns, and a short message overtakes a long one. Send waits for
 // room in the session's window, and for m.Reader, so it returns when the last chunk is queued; it keeps no reference to m. Messages of one goroutine
-// reach the wire in the order of its calls. A message without a body keeps the session alive and is not shown to the peer's user.
+// reach the wire in the order of its calls. A message without ContentType has no body: it keeps the session alive and is not shown to the peer's user.
 //
 // Errors: ErrNotConnected, ErrClosed or what ended the session, an error wrapping ErrMalformed for a field that cannot go on the wire,
 // *StatusError or ErrTimeout if the peer refuses a chunk before the last is sent, what m.Reader returns, io.ErrUnexpectedEOF if it ends before m.Size, or
@@ -58,15 +58,22 @@ func (m *Message) check() error {
 		return malformed("Size %d", m.Size)
 	case !validText([]byte(m.ContentType)):
 		return malformed("ContentType %q", m.ContentType)
-	case m.ID != "" && !validTransactionID([]byte(m.ID)): // both are "ident"
+	case m.ID != "" && (!validTransactionID([]byte(m.ID)) || !alphanum(rune(m.ID[0]))): // "ident"
 		return malformed("message ID %q", m.ID)
 	case m.FailureReport > No:
 		return malformed("FailureReport %d", m.FailureReport)
 	}
-	if len(m.Header) > 0 {
-		return checkHeaders(m.Header)
+	return m.checkHeaders()
+}
+
+// checkHeaders also refuses a Content-Transfer-Encoding: bodies are binary (RFC 4975 section 7.1.1).
+func (m *Message) checkHeaders() error {
+	for _, h := range m.Header {
+		if equalName(h.Name, "Content-Transfer-Encoding") {
+			return malformed("header %q", h.Name)
+		}
 	}
-	return nil
+	return checkHeaders(m.Header)
 }
 
 // connection returns the session's connection, for a new message or for something else.
@@ -94,7 +101,11 @@ func (s *Session) frameSize() int {
 
 // chunk waits for room and queues one whole frame. If that fails it gives the room in the window back; else the response or sweep does.
 func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, from int64, body []byte, last bool) error {
-	room, err := s.admit(ctx, c, m, d, len(body)+1)
+	queue := writeQueue
+	if from > 0 || !last {
+		queue = transferQueue
+	}
+	room, err := s.admit(ctx, c, m, d, len(body)+1, queue)
 	if err == nil {
 		flag := More
 		if last {
@@ -114,15 +125,15 @@ func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, f
 	return s.giveBack(room, err)
 }
 
-// admit waits for room in the window, if m's chunks are answered, and in the connection's queue.
-func (s *Session) admit(ctx context.Context, c *conn, m *Message, d *Delivery, n int) (room int, err error) {
+// admit waits for room in the window, if m's chunks are answered, and until no more than so many bytes are queued on the connection.
+func (s *Session) admit(ctx context.Context, c *conn, m *Message, d *Delivery, n, queue int) (room int, err error) {
 	if m.FailureReport == Yes {
 		if err := s.window.acquire(ctx, s.done, d, n); err != nil {
 			return 0, err
 		}
 		room = n
 	}
-	return room, c.w.wait(ctx, writeQueue)
+	return room, c.w.wait(ctx, queue)
 }
 
 func (s *Session) giveBack(room int, err error) error {
@@ -198,11 +209,11 @@ func (s *Session) appendHead(b, id []byte, m *Message, messageID string, from, n
 	case m.Reader != nil:
 		r.Total = Unknown
 	}
-	if n != Unknown && r.Total != Unknown && r.Total <= interruptible {
+	if n != Unknown && n <= interruptible {
 		r.End = from + n
 	}
 	b = r.append(append(b, "\r\nByte-Range: "...))
-	if len(m.Body) == 0 && m.Reader == nil {
+	if m.ContentType == "" {
 		return b
 	}
 	for _, h := range m.Header {

@@ -68,7 +68,7 @@ func (s *Session) lost(err error) {
 	}
 	s.mu.Unlock()
 	for _, r := range inflight {
-		s.window.release(r.bytes)
+		s.settled(r.bytes, nil)
 	}
 }
 

@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -25,7 +26,7 @@ func (s *Session) transfer(ctx context.Context, c *conn, m *Message, d *Delivery
 			err = t.send(ctx, piece, last)
 		}
 		if err != nil {
-			t.abort()
+			t.abort(err)
 			return err
 		}
 		if t.from += int64(len(piece)); last {
@@ -56,58 +57,63 @@ func (t *transfer) next(ctx context.Context) (piece []byte, last bool, err error
 		b = b[:left]
 	}
 	n, err := t.read(ctx, b)
-	switch {
-	case err == io.EOF && t.m.Size == 0:
-		return nil, true, nil
-	case err == io.EOF:
-		return nil, false, io.ErrUnexpectedEOF
+	last = t.m.Size > 0 && t.from+int64(n) == t.m.Size
+	if err == io.EOF {
+		if t.m.Size > 0 && !last {
+			return nil, false, io.ErrUnexpectedEOF
+		}
+		return b[:n], true, nil
 	}
-	return b[:n], t.m.Size > 0 && t.from+int64(n) == t.m.Size, err
+	return b[:n], last, err
 }
 
-// read reads at least one byte.
-func (t *transfer) read(ctx context.Context, b []byte) (int, error) {
-	for range 100 {
+// read reads at least what a chunk should have, if there is so much.
+func (t *transfer) read(ctx context.Context, b []byte) (n int, err error) {
+	for least, idle := min(len(b), interruptible), 0; n < least; {
 		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		if n, err := t.m.Reader.Read(b); n > 0 || err != nil && err != io.EOF {
-			if n > 0 {
-				err = nil // it comes again
-			}
 			return n, err
-		} else if err == io.EOF {
-			return 0, io.EOF
+		}
+		got, err := t.m.Reader.Read(b[n:])
+		if n += got; err != nil {
+			return n, err
+		}
+		if idle++; got > 0 {
+			idle = 0
+		} else if idle == 100 {
+			return n, io.ErrNoProgress
 		}
 	}
-	return 0, io.ErrNoProgress
+	return n, nil
 }
 
 func (t *transfer) send(ctx context.Context, piece []byte, last bool) error {
 	if !t.s.direct {
 		return t.s.chunk(ctx, t.c, t.m, t.d, t.from, piece, last)
 	}
-	if err := t.c.w.wait(ctx, writeQueue); err != nil {
+	if err := t.c.w.wait(ctx, transferQueue); err != nil {
 		return t.s.reason(err)
 	}
 	flag := Continuation(0)
 	if last {
 		flag = Complete
 	}
-	extended := false
 	err := t.s.enqueue(t.d, last, t.from+int64(len(piece)), func() error {
-		extended = t.c.w.extend(t.frame, piece, flag)
+		if !t.c.w.extend(t.frame, piece, flag) {
+			return errNewFrame
+		}
 		return nil
 	})
-	if err != nil || extended {
-		return t.s.reason(err)
+	if err == errNewFrame {
+		return t.begin(ctx, piece, last)
 	}
-	return t.begin(ctx, piece, last)
+	return t.s.reason(err)
 }
+
+var errNewFrame = errors.New("msrp: the piece needs a new frame")
 
 // begin sends a piece in a new frame.
 func (t *transfer) begin(ctx context.Context, piece []byte, last bool) error {
-	room, err := t.s.admit(ctx, t.c, t.m, t.d, chunkBytes)
+	room, err := t.s.admit(ctx, t.c, t.m, t.d, chunkBytes, transferQueue)
 	if err != nil {
 		return t.s.giveBack(room, err)
 	}
@@ -135,19 +141,19 @@ func (t *transfer) begin(ctx context.Context, piece []byte, last bool) error {
 	return t.s.giveBack(room, err)
 }
 
-// abort tells the peer that the rest of the message will not come (RFC 4975 section 7.1).
-func (t *transfer) abort() {
+// abort tells the peer that the rest of the message will not come (RFC 4975 section 7.1). After a refusal with 413 it hears no more of the
+// message than the end of the chunk that it is in (section 10.5).
+func (t *transfer) abort(err error) {
 	if t.from == 0 {
 		return
 	}
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
-	if t.c.w.extend(t.frame, nil, Aborted) {
+	var refused *StatusError
+	if t.c.w.extend(t.frame, nil, Aborted) || errors.As(err, &refused) && refused.Code == StatusStopSending {
 		return
 	}
-	stop := *t.m
-	stop.FailureReport, stop.SuccessReport = No, false
 	_, text := newTransactionID(nil)
-	b := t.s.appendHead(newBuffer(smallBytes), text[:], &stop, t.d.id, t.from, 0, false)
+	b := t.s.appendHead(newBuffer(smallBytes), text[:], t.m, t.d.id, t.from, 0, false)
 	t.c.w.push(append(appendEnd(b, text[:]), byte(Aborted), '\r', '\n'))
 }
