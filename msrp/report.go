@@ -17,7 +17,7 @@ type Report struct {
 }
 
 // ReceiveReport returns the next failure that was reported after the Delivery of its message had ended; reports before that go to the Delivery. At most 64
-// wait here, the oldest give way. After the session has ended it returns what is left, then the session's error. A ctx that ends leaves the session as it is.
+// wait here, the oldest give way. Unlike a failure of a Delivery, none ends the session: whether the message was ours is not remembered. After the session has ended it returns what is left, then the session's error. A ctx that ends leaves the session as it is.
 func (s *Session) ReceiveReport(ctx context.Context) (*Report, error) {
 	for {
 		s.mu.Lock()
@@ -103,7 +103,6 @@ func (s *Session) report(f *Frame) {
 	case d == nil && code == StatusOK: // late, or twice
 	case d == nil && len(f.MessageID) > 0 && validTransactionID(f.MessageID):
 		s.reportLate(&Report{string(f.MessageID), f.ByteRange, code, printable(text)})
-		s.judge(&Delivery{}, &StatusError{code, printable(text)})
 	case d == nil:
 	case code != StatusOK:
 		d.end(&StatusError{code, printable(text)})
