@@ -246,7 +246,7 @@ func TestEveryDeliveryEndsWhenTheConnectionBreaks(t *testing.T) {
 // A peer that is still sending gets the last message of ours all the same: its connection is not reset under it.
 func TestShutdownDoesNotResetTheConnection(t *testing.T) {
 	for range 100 {
-		a, p := tcpPair(t)
+		a, p := tcpPair(t, false, &Options{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for {
