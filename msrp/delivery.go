@@ -216,7 +216,6 @@ func (s *Session) sweep() {
 		return true
 	})
 	s.sweepReports(now)
-	s.dropPartials(now)
 	s.keepAlive(now)
 	dead := s.dead
 	s.mu.Unlock()

@@ -116,9 +116,14 @@ func (e *Endpoint) start(nc net.Conn, accepted bool) (*conn, error) {
 // From now on a peer that knows the URI can connect to it. It needs Options.Host or a served listener; a nil o means the defaults.
 // The session stays with the Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, or one that says that there is no host.
 func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
-	secure := o != nil && o.Secure
-	if secure && e.o.TLS == nil {
+	if o == nil {
+		o = &SessionOptions{}
+	}
+	if o.Secure && e.o.TLS == nil {
 		return nil, ErrNoTLS
+	}
+	if err := checkAcceptTypes(o.AcceptTypes); err != nil {
+		return nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -128,11 +133,11 @@ func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if e.host == "" {
 		return nil, fmt.Errorf("msrp: no host for the session URI: set Options.Host or Serve a listener with an address of its own")
 	}
-	u := URI{SessionID: newSessionID(), Transport: "tcp", Secure: secure}
+	u := URI{SessionID: newSessionID(), Transport: "tcp", Secure: o.Secure}
 	if err := u.parseHostPort(e.host); err != nil {
 		return nil, err
 	}
-	s := newSession(e, u, o != nil && o.MatchSessionID)
+	s := newSession(e, u, o)
 	e.sessions[u.SessionID] = s
 	return s, nil
 }

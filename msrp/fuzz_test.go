@@ -65,12 +65,11 @@ func FuzzSession(f *testing.F) {
 			}
 			in = in[n:]
 		}
-		s.mu.Lock()
-		require.LessOrEqual(t, len(s.partials), maxPartials)
-		require.GreaterOrEqual(t, s.gathered, 0)
-		require.LessOrEqual(t, s.gathered, 200)
-		s.mu.Unlock()
-		require.LessOrEqual(t, len(s.inbox.messages), 2)
+		waiting, bytes, unfinished, _ := s.inbox.load()
+		require.LessOrEqual(t, waiting, 2)
+		require.LessOrEqual(t, bytes, 300)
+		require.GreaterOrEqual(t, unfinished, 0)
+		require.LessOrEqual(t, unfinished, 200)
 		require.NoError(t, s.Close())
 		<-delivery.Done()
 		<-read

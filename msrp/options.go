@@ -28,7 +28,7 @@ type Options struct {
 	MaxMessage int
 	// InboxMessages bounds what waits for Receive, per session, in messages; what does not fit is answered with 413. Default 256.
 	InboxMessages int
-	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes. Default 16 MiB, or MaxMessage if that is more.
+	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes; headers of a message over 512 bytes count too. Default 16 MiB, or MaxMessage if that is more.
 	InboxBytes int
 	// KeepAlive has a session that has sent no request for so long send an empty one, which keeps the state of NATs alive and finds out whether the peer is still
 	// there: a session whose keep-alive is refused or not answered ends with that error. Blink does it every 60 s. Default 0: never.
@@ -56,6 +56,9 @@ type SessionOptions struct {
 	// the other way about, and for Blink. It gives up the check that the peer calls itself what the SDP has called it; the 128 random bits of our own
 	// session-id remain, and so does what is demanded of the connection. Default false: all of a path is compared (RFC 4975 section 6.1).
 	MatchSessionID bool
+	// AcceptTypes are the media types that Receive wants, as in the SDP attribute "accept-types": "text/plain", "image/*" or "*", without regard to parameters. A
+	// message of another type is refused with 415 (RFC 4975 section 7.3.1), which also wants multipart/mixed and multipart/alternative to be among them. Default: every type.
+	AcceptTypes []string
 }
 
 // ConnectOptions are what else the peer's SDP says of the session.
@@ -92,6 +95,7 @@ const (
 	transferQueue  = 128 << 10  // before the next piece of a long message waits: short ones find room behind it
 	responseQueue  = 1 << 20    // bytes queued on a connection before the peer counts as stalled
 	maxPartials    = 16         // unfinished incoming messages per session
+	maxExtents     = 64         // parts of one that gaps keep apart
 	maxUnreported  = 8192       // deliveries of a session that wait for a success report
 	maxLateReports = 64         // failure reports that wait for ReceiveReport
 	maxSilent      = 256        // requests whose failure may be answered and whose success is not

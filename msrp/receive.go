@@ -1,204 +1,286 @@
 package msrp
 
 import (
-	"context"
 	"io"
-	"iter"
-	"sync/atomic"
+	"slices"
 	"time"
 )
 
-// partial is an incoming message whose last chunk has not come.
+// partial is an incoming message that is not whole yet.
 type partial struct {
-	m       Message
-	refused int // status for every further chunk, 0 if none
-	last    time.Time
-	busy    bool // the read loop is at it
+	assembly
+	m       Message   // without its body
+	counted int       // of its bytes in inbox.gathered
+	seen    time.Time // when its last chunk ended
+	busy    bool      // the read loop is at one
+}
+
+// refusal is a message of which further chunks are refused too. Nothing else is kept of it.
+type refusal struct {
+	id   string
+	code int
+	last time.Time
 }
 
 // receive takes one SEND frame, answers it and puts a finished message into the inbox. It runs on the read loop.
 func (s *Session) receive(c *conn, f *Frame) error {
-	if !f.HasBody() && !s.unfinished(f.MessageID) { // binds the session or keeps it alive
-		return c.respond(f, StatusOK)
+	var one partial // a message in one chunk needs no other, and this stays on the stack
+	p, code := s.begin(f, &one)
+	if code == StatusOK { // binds the session or keeps it alive
+		return c.respond(f, code)
 	}
-	p, code := s.gather(f)
+	if code == 0 {
+		var err error
+		if code, err = s.collect(c, p); err != nil {
+			return err
+		}
+	}
+	if code != 0 {
+		return s.refuse(c, f, code)
+	}
+	code, whole := s.settle(p, f)
+	if err := c.respond(f, code); err != nil {
+		return err
+	}
+	if whole && p.m.SuccessReport && !s.e.o.ManualReports {
+		return ignoreClosed(s.reportOn(&p.m, ByteRange{1, p.total, p.total}, StatusOK))
+	}
+	return nil
+}
+
+// begin finds the message that a chunk belongs to, or makes one of fresh. A code other than 0 answers the chunk without a look at its body.
+func (s *Session) begin(f *Frame, fresh *partial) (p *partial, code int) {
+	b := &s.inbox
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p = b.partials[string(f.MessageID)]
+	switch i := b.refusal(f.MessageID); {
+	case p == nil && !f.HasBody() && i < 0:
+		return nil, StatusOK
+	case b.closed:
+		return nil, StatusNoSession
+	case len(f.MessageID) == 0 || !validTransactionID(f.MessageID):
+		return nil, StatusBadRequest
+	case i >= 0:
+		return nil, b.refused[i].code
+	case p == nil:
+		p = fresh
+		if code = s.introduce(p, f); code != 0 {
+			return p, code
+		}
+	}
+	p.busy = true
+	p.begin(f.ByteRange)
+	return p, 0
+}
+
+// introduce reads the headers of a message from its first chunk.
+func (s *Session) introduce(p *partial, f *Frame) int {
+	if b := &s.inbox; string(f.ContentType) != b.contentType { // few sessions have more than one
+		b.contentType = string(f.ContentType)
+		b.accepted = s.accepts(b.contentType)
+	}
+	p.m = Message{
+		ID: string(f.MessageID), ContentType: s.inbox.contentType, Header: cloneHeader(f.Header),
+		SuccessReport: equalName(f.SuccessReport, "yes"), FailureReport: parseFailureReport(f.FailureReport),
+	}
+	switch most := int64(s.e.o.MaxMessage); {
+	case !s.inbox.accepted:
+		return StatusUnsupportedMedia
+	case f.ByteRange.Total > most || f.ByteRange.Start > most+1:
+		return StatusStopSending
+	}
+	return 0
+}
+
+// cloneHeader takes headers out of a Decoder's buffer.
+func cloneHeader(header []Header) []Header {
+	if len(header) == 0 {
+		return nil
+	}
+	all := make([]Header, len(header))
+	for i, h := range header {
+		all[i] = Header{slices.Clone(h.Name), slices.Clone(h.Value)}
+	}
+	return all
+}
+
+// collect reads the body of a chunk. A code other than 0 refuses it, perhaps before its end.
+func (s *Session) collect(c *conn, p *partial) (code int, err error) {
 	for {
 		piece, err := c.dec.Body()
+		if err == io.EOF {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !p.write(piece) || p.at > int64(s.e.o.MaxMessage) || p.size() > s.e.o.MaxMessage {
+			return StatusStopSending, nil
+		}
+	}
+}
+
+// refuse answers a chunk at once, as its sender may then stop within it (RFC 4975 section 10.5), skips its body and forgets the message.
+func (s *Session) refuse(c *conn, f *Frame, code int) error {
+	if err := c.respond(f, code); err != nil {
+		return err
+	}
+	for {
+		_, err := c.dec.Body()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if code == 0 && len(p.m.Body)+len(piece) > s.e.o.MaxMessage {
-			code = StatusStopSending
-		}
-		if code == 0 {
-			p.m.Body = append(p.m.Body, piece...)
-		}
 	}
-	if p == nil {
-		return c.respond(f, code)
-	}
-	m := p.m // from settle on, p.m may be the receiver's
-	code, whole := s.settle(p, f.Continuation, code)
-	if err := c.respond(f, code); err != nil {
-		return err
-	}
-	if whole && m.SuccessReport && !s.e.o.ManualReports {
-		return ignoreClosed(s.Report(&m, StatusOK))
-	}
+	b := &s.inbox
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(f.MessageID)
+	s.noteRefusal(f.MessageID, code, f.Continuation)
 	return nil
 }
 
-// unfinished tells whether a message with this ID has begun and not ended.
-func (s *Session) unfinished(id []byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.partials[string(id)] != nil
-}
-
-// gather finds or begins the message that a chunk belongs to. Chunks count in the order in which they come: peers and relays write
-// wrong ranges, and a connection keeps the order.
-func (s *Session) gather(f *Frame) (*partial, int) {
-	if len(f.MessageID) == 0 || !validTransactionID(f.MessageID) {
-		return nil, StatusBadRequest
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.partials[string(f.MessageID)]; p != nil {
-		p.busy = true
-		s.gathered -= len(p.m.Body)
-		return p, p.refused
-	}
-	if f.ByteRange.Start > 1 {
-		return nil, StatusStopSending // we do not have its beginning
-	}
-	p := &partial{busy: true, m: Message{
-		ID: string(f.MessageID), ContentType: string(f.ContentType),
-		SuccessReport: equalName(f.SuccessReport, "yes"), FailureReport: parseFailureReport(f.FailureReport),
-	}}
-	if f.ByteRange.Total > int64(s.e.o.MaxMessage) {
-		return p, StatusStopSending
-	}
-	return p, 0
-}
-
 // settle does what the end of a chunk demands: it keeps the partial message, drops it, or delivers it whole.
-func (s *Session) settle(p *partial, flag Continuation, code int) (status int, whole bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.busy, p.last = false, time.Now()
-	delete(s.partials, p.m.ID)
-	if code == 0 && flag == More && s.gathered+len(p.m.Body) > s.e.o.MaxMessage {
-		code = StatusStopSending // all unfinished messages together
-	}
-	switch {
-	case flag == More && len(s.partials) == maxPartials:
-		code = StatusStopSending
-	case flag == More:
-		if p.refused = code; code != 0 {
-			p.m.Body = nil
-		}
-		if s.partials == nil {
-			s.partials = map[string]*partial{}
-		}
-		s.partials[p.m.ID] = p
-		s.gathered += len(p.m.Body)
-		s.arm(p.last.Add(partialTimeout))
-	case code != 0 || flag == Aborted:
-	case !s.inbox.put(&p.m):
-		code = StatusStopSending
-	default:
-		whole = true
-	}
-	if code == 0 {
+func (s *Session) settle(p *partial, f *Frame) (code int, whole bool) {
+	b := &s.inbox
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch consistent := p.end(f.Continuation); {
+	case b.closed:
+		return StatusNoSession, false
+	case f.Continuation == Aborted:
 		code = StatusOK
+	case !consistent:
+		code = StatusBadRequest
+	case !p.whole():
+		if s.keep(p) {
+			return StatusOK, false
+		}
+		code = StatusStopSending
+	case b.deliver(p):
+		code, whole = StatusOK, true
+	default:
+		code = StatusStopSending
+	}
+	b.forget(f.MessageID)
+	if code != StatusOK {
+		s.noteRefusal(f.MessageID, code, f.Continuation)
 	}
 	return code, whole
 }
 
-// drop, under s.mu, forgets an unfinished message.
-func (s *Session) drop(id string) {
-	if p := s.partials[id]; p != nil && !p.busy {
-		s.gathered -= len(p.m.Body)
-		delete(s.partials, id)
+// deliver, under mu, puts a whole message into the inbox, if there is room.
+func (b *inbox) deliver(p *partial) bool {
+	m := new(Message)
+	*m = p.m
+	m.Body = p.head.bytes
+	return b.put(m)
+}
+
+// keep, under inbox.mu, waits for further chunks of a message, if there is room.
+func (s *Session) keep(p *partial) bool {
+	b := &s.inbox
+	size, known := p.size(), b.partials[p.m.ID] != nil
+	if !known && len(b.partials) == maxPartials || b.gathered+size-p.counted > s.e.o.MaxMessage {
+		return false
+	}
+	b.gathered += size - p.counted
+	p.counted, p.busy, p.seen = size, false, time.Now()
+	if !known {
+		if b.partials == nil {
+			b.partials = map[string]*partial{}
+		}
+		kept := *p
+		b.partials[p.m.ID] = &kept
+	}
+	s.tidyAt(p.seen.Add(partialTimeout))
+	return true
+}
+
+// forget, under mu, drops an unfinished message.
+func (b *inbox) forget(id []byte) {
+	if p := b.partials[string(id)]; p != nil {
+		b.gathered -= p.counted
+		delete(b.partials, string(id))
 	}
 }
 
-// dropPartials, under s.mu, forgets unfinished messages whose sender fell silent.
-func (s *Session) dropPartials(now time.Time) {
-	for id, p := range s.partials {
-		switch {
+// refusal, under mu, finds a message that was refused, -1 if there is none.
+func (b *inbox) refusal(id []byte) int {
+	for i := range b.refused {
+		if b.refused[i].id == string(id) {
+			return i
+		}
+	}
+	return -1
+}
+
+// noteRefusal, under inbox.mu, notes that a chunk was refused, for the chunks that may still come.
+func (s *Session) noteRefusal(id []byte, code int, flag Continuation) {
+	b := &s.inbox
+	if i := b.refusal(id); i >= 0 {
+		b.refused = slices.Delete(b.refused, i, i+1)
+	} else if code == StatusStopSending {
+		b.refusals++
+	}
+	if flag != More || b.closed || !validTransactionID(id) {
+		return
+	}
+	if len(b.refused) == maxPartials {
+		b.refused = slices.Delete(b.refused, 0, 1)
+	}
+	b.refused = append(b.refused, refusal{string(id), code, time.Now()})
+	s.tidyAt(b.refused[0].last.Add(partialTimeout))
+}
+
+// tidyAt, under inbox.mu, has tidy run at t at the latest.
+func (s *Session) tidyAt(t time.Time) {
+	b := &s.inbox
+	switch {
+	case b.closed || !b.wakeAt.IsZero() && !t.Before(b.wakeAt):
+		return
+	case b.timer == nil:
+		b.timer = time.AfterFunc(time.Until(t), s.tidy)
+	default:
+		b.timer.Reset(time.Until(t))
+	}
+	b.wakeAt = t
+}
+
+// tidy drops unfinished messages whose sender fell silent, and tells it.
+func (s *Session) tidy() {
+	for _, p := range s.outdated(time.Now()) {
+		r := ByteRange{1, p.head.end(), p.last.Total}
+		if err := s.reportOn(&p.m, r, StatusStopSending); err != nil {
+			return
+		}
+	}
+}
+
+func (s *Session) outdated(now time.Time) (dropped []*partial) {
+	b := &s.inbox
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wakeAt = time.Time{}
+	for id, p := range b.partials {
+		switch due := p.seen.Add(partialTimeout); {
 		case p.busy:
-			s.arm(now.Add(partialTimeout))
-		case now.Sub(p.last) < partialTimeout:
-			s.arm(p.last.Add(partialTimeout))
+			s.tidyAt(now.Add(partialTimeout))
+		case now.Before(due):
+			s.tidyAt(due)
 		default:
-			s.drop(id)
+			dropped = append(dropped, p)
+			b.forget([]byte(id))
 		}
 	}
-}
-
-// inbox holds whole messages until Receive takes them.
-type inbox struct {
-	messages chan *Message
-	bytes    atomic.Int64
-	most     int
-}
-
-// put never waits; false if there is no room.
-func (b *inbox) put(m *Message) bool {
-	n := int64(len(m.Body))
-	if b.bytes.Add(n) > int64(b.most) {
-		b.bytes.Add(-n)
-		return false
+	for len(b.refused) > 0 && !now.Before(b.refused[0].last.Add(partialTimeout)) {
+		b.refused = slices.Delete(b.refused, 0, 1)
 	}
-	select {
-	case b.messages <- m:
-		return true
-	default:
-		b.bytes.Add(-n)
-		return false
+	if len(b.refused) > 0 {
+		s.tidyAt(b.refused[0].last.Add(partialTimeout))
 	}
-}
-
-func (b *inbox) took(m *Message) *Message {
-	b.bytes.Add(-int64(len(m.Body)))
-	return m
-}
-
-// Receive returns the next message, which is the caller's from then on. Before Connect it waits. After the session has ended it returns what is still in the inbox, then the session's error.
-// A ctx that ends leaves the session as it is.
-func (s *Session) Receive(ctx context.Context) (*Message, error) {
-	select {
-	case m := <-s.inbox.messages:
-		return s.inbox.took(m), nil
-	default:
-	}
-	select {
-	case m := <-s.inbox.messages:
-		return s.inbox.took(m), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.done:
-	}
-	select { // one that came just before the end
-	case m := <-s.inbox.messages:
-		return s.inbox.took(m), nil
-	default:
-		return nil, s.Err()
-	}
-}
-
-// Messages yields what Receive returns, until an error, which is the last thing it yields.
-func (s *Session) Messages(ctx context.Context) iter.Seq2[*Message, error] {
-	return func(yield func(*Message, error) bool) {
-		for {
-			m, err := s.Receive(ctx)
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
+	return dropped
 }

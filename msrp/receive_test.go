@@ -49,9 +49,9 @@ func TestReceiveRefuses(t *testing.T) {
 				frame(s, "aaaa2", "Message-ID: m1234\r\n"+plain, strings.Repeat("x", 60), More),
 				frame(s, "aaaa3", "Message-ID: m1234\r\n"+plain, strings.Repeat("x", 60), Complete)}
 		}, []int{200, 413, 413}},
-		"no beginning": {func(s *Session) []string {
-			return []string{frame(s, "aaaa1", "Message-ID: m1234\r\nByte-Range: 7-8/8\r\n"+plain, "x", Complete)}
-		}, []int{413}},
+		"beyond the limit": {func(s *Session) []string {
+			return []string{frame(s, "aaaa1", "Message-ID: m1234\r\nByte-Range: 102-102/*\r\n"+plain, "x", More), frame(s, "aaaa2", "Message-ID: m1234\r\nByte-Range: 1-1/*\r\n"+plain, "x", More)}
+		}, []int{413, 413}},
 		"no Message-ID": {func(s *Session) []string { return []string{frame(s, "aaaa1", plain, "x", Complete)} }, []int{400}},
 		"hostile Message-ID": {func(s *Session) []string {
 			return []string{frame(s, "aaaa1", "Message-ID: a b\r\n"+plain, "x", Complete)}
@@ -149,10 +149,10 @@ func TestPartialMessagesAreForgotten(t *testing.T) {
 		}
 		time.Sleep(partialTimeout)
 		synctest.Wait()
-		s.mu.Lock()
-		require.Empty(t, s.partials)
-		require.Zero(t, s.gathered)
-		s.mu.Unlock()
+		s.inbox.mu.Lock()
+		require.Empty(t, s.inbox.partials)
+		require.Zero(t, s.inbox.gathered)
+		s.inbox.mu.Unlock()
 	})
 }
 

@@ -59,29 +59,31 @@ func (s *Session) reportLate(r *Report) {
 // each message, as it was received: the length of its body is part of the report. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
 // a code or a message that cannot go on the wire.
 func (s *Session) Report(m *Message, code int) error {
+	size := int64(len(m.Body))
+	return s.reportOn(m, ByteRange{1, size, size}, code)
+}
+
+// reportOn reports on a part of a message.
+func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 	if code < 100 || code > 999 {
 		return malformed("status code %d", code)
 	}
 	if code == StatusOK && !m.SuccessReport || code != StatusOK && m.FailureReport == No {
 		return nil
 	}
-	if m.ID == "" {
-		return malformed("report on a message without ID")
-	}
-	if err := m.check(); err != nil {
-		return err
+	if !validTransactionID([]byte(m.ID)) { // all of it that goes on the wire
+		return malformed("message ID %q", m.ID)
 	}
 	c, err := s.connection(false)
 	if err != nil {
 		return err
 	}
 	_, id := newTransactionID(nil)
-	size := int64(len(m.Body))
 	b := append(append(newBuffer(smallBytes), "MSRP "...), id[:]...)
 	b = append(append(b, " REPORT\r\nTo-Path: "...), s.toPath...)
 	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
 	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
-	b = ByteRange{1, size, size}.append(append(b, "\r\nByte-Range: "...))
+	b = r.append(append(b, "\r\nByte-Range: "...))
 	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
 	b = append(append(b, ' '), comment(code)...)
 	b = append(append(b, "\r\n-------"...), id[:]...)

@@ -47,17 +47,16 @@ type Session struct {
 	moreLate   chan struct{}
 	silents    []silent
 	nextSilent int
-	partials   map[string]*partial
-	gathered   int // bytes in partials
 
-	window window
-	inbox  inbox
+	acceptTypes []string
+	window      window
+	inbox       inbox
 }
 
-func newSession(e *Endpoint, u URI, byID bool) *Session {
+func newSession(e *Endpoint, u URI, o *SessionOptions) *Session {
 	return &Session{
-		e: e, uri: u, own: u.String(), byID: byID, done: make(chan struct{}), ready: make(chan struct{}), bound: make(chan struct{}),
-		inbox: inbox{messages: make(chan *Message, e.o.InboxMessages), most: e.o.InboxBytes},
+		e: e, uri: u, own: u.String(), byID: o.MatchSessionID, done: make(chan struct{}), ready: make(chan struct{}), bound: make(chan struct{}),
+		acceptTypes: slices.Clone(o.AcceptTypes), inbox: newInbox(&e.o),
 	}
 }
 
@@ -158,8 +157,9 @@ func (s *Session) end(err error) {
 	for _, d := range s.reports {
 		d.end(err)
 	}
-	s.inflight, s.silents, s.partials = nil, nil, nil
+	s.inflight, s.silents = nil, nil
 	s.mu.Unlock()
+	s.inbox.close()
 	s.e.mu.Lock()
 	delete(s.e.sessions, s.uri.SessionID)
 	s.e.mu.Unlock()
