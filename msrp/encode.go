@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// AppendFrame appends one whole frame to dst: f, body and the end-line. A body needs a ContentType, and the reverse.
+// AppendFrame appends one whole frame to dst: f, body and the end-line. A body needs a ContentType, and the reverse; only that of a SEND may
+// be longer than 10,240 bytes (RFC 4975 section 7.1).
 // Every field is checked, so that no line, header or end-line can be injected through one of them; what is wrong is an
 // error that wraps ErrMalformed, and dst is returned as it was. It does not allocate when dst has room.
 func AppendFrame(dst []byte, f *Frame, body []byte) ([]byte, error) {
@@ -74,6 +75,8 @@ func (f *Frame) check(body []byte) error {
 		return malformed("body without Content-Type")
 	case !f.IsRequest() && f.HasBody():
 		return malformed("response with a body")
+	case len(body) > maxOtherBody && string(f.Method) != MethodSend:
+		return malformed("body of %d bytes in a request that is no SEND", len(body))
 	case f.ByteRange != (ByteRange{}) && !f.ByteRange.valid():
 		return malformed("Byte-Range")
 	case endLineIn(body, f.TransactionID):

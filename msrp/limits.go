@@ -15,6 +15,8 @@ const (
 	maxURI  = 1024 // bytes of one URI
 	maxHops = 16   // URIs in one path
 
+	maxOtherBody = 10_240 // bytes of body of a request other than SEND: RFC 4975 section 7.1
+
 	minTransactionID = 4  // RFC 4975 section 9: ident
 	maxTransactionID = 32 // RFC 4975 section 9: ident
 )

@@ -104,6 +104,22 @@ func TestRFC4975_7_1_NoBodyNoMIMEHeaders(t *testing.T) {
 	require.NoError(t, (<-sent).Wait(ctx))
 }
 
+// Only SENDs have large bodies.
+func TestRFC4975_7_1_BodiesOfOtherRequests(t *testing.T) {
+	f := &Frame{
+		TransactionID: b("abcd1234"), ToPath: b(rawPath), FromPath: b(rawPath), MessageID: b("m1234"), ContentType: b("a/b"), Continuation: Complete,
+	}
+	for method, most := range map[string]int{MethodReport: 10240, MethodAuth: 10240, MethodNickname: 10240, "HUG": 10240, MethodSend: 1 << 20} {
+		f.Method = b(method)
+		_, err := AppendFrame(nil, f, make([]byte, most))
+		require.NoError(t, err, method)
+		if method != MethodSend {
+			_, err = AppendFrame(nil, f, make([]byte, most+1))
+			require.ErrorIs(t, err, ErrMalformed, method)
+		}
+	}
+}
+
 // Bodies go in binary: their headers may say other things, but not that.
 func TestRFC4975_7_1_1_NoTransferEncoding(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)
