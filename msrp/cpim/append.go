@@ -3,12 +3,11 @@ package cpim
 import (
 	"bytes"
 	"strings"
-	"time"
 )
 
 // Append appends the message, as it goes on the wire, to dst and returns the longer slice. On error
 // it returns dst as it was; the error is a [*FieldError] or [ErrTooLarge]. What Append writes,
-// [Parse] reads.
+// [Parse] reads; Append refuses some of what Parse takes, such as URIs that are none to the letter.
 func Append(dst []byte, m *Message) ([]byte, error) {
 	w := writer{m: m, b: dst}
 	w.addresses()
@@ -68,7 +67,7 @@ func (w *writer) addresses() {
 }
 
 func (w *writer) address(start, field string, a Address) {
-	if !validURI(a.URI) {
+	if !absoluteURI(a.URI) {
 		w.fail(field+".URI", "is no absolute URI")
 	}
 	if !validText(a.DisplayName) {
@@ -88,11 +87,16 @@ func (w *writer) dateTime() {
 	if t.IsZero() {
 		return
 	}
-	if y := t.Year(); y < 0 || y > 9999 {
-		w.fail("DateTime", "outside the years 0 to 9999")
+	if _, offset := t.Zone(); offset%60 != 0 { // as in the local times of old, which RFC 3339 cannot write
+		t = t.UTC()
 	}
 	w.b = append(w.b, "DateTime: "...)
-	w.b = t.AppendFormat(w.b, time.RFC3339Nano)
+	b, err := t.AppendText(w.b)
+	if err != nil {
+		w.fail("DateTime", "no time of RFC 3339")
+		return
+	}
+	w.b = b
 	w.line()
 }
 
@@ -114,7 +118,7 @@ func (w *writer) namespaces() {
 		switch {
 		case !validToken(ns.Prefix):
 			w.fail("NS", "bad prefix")
-		case !validURI(ns.URI) || ns.URI == standard:
+		case !absoluteURI(ns.URI) || ns.URI == standard:
 			w.fail("NS", "bad URI")
 		case w.m.namespace(ns.Prefix) != ns.URI:
 			w.fail("NS", "a prefix with two namespaces")
@@ -125,6 +129,9 @@ func (w *writer) namespaces() {
 
 func (w *writer) require() {
 	for _, name := range w.m.Require {
+		if _, _, ok := w.m.Resolve(name); !ok {
+			w.fail("Require", "a prefix that NS does not declare")
+		}
 		if !validName(name) {
 			w.fail("Require", "bad header name")
 		}
@@ -134,16 +141,15 @@ func (w *writer) require() {
 
 func (w *writer) headers() {
 	for _, h := range w.m.Headers {
-		prefix, _, found := strings.Cut(h.Name, ".")
-		params, _, ok := cutParams(";" + h.Params)
+		_, _, declared := w.m.Resolve(h.Name)
 		switch {
 		case !validName(h.Name):
 			w.fail("Headers", "bad header name")
-		case found && w.m.namespace(prefix) == "":
+		case !declared:
 			w.fail("Headers", "a prefix that NS does not declare")
 		case own(h.Name):
 			w.fail("Headers", h.Name+" has a field of its own")
-		case !ok || params != h.Params || !validLine(params):
+		case h.Params != "" && (!validParams(h.Params) || !validLine(h.Params) || strings.Contains(h.Params, "\t")):
 			w.fail("Headers", "bad parameters")
 		}
 		w.header("Headers", h)
@@ -159,10 +165,14 @@ func own(name string) bool {
 	return false
 }
 
-// header writes a header with any text. Spaces at its ends would be lost, so they are escaped.
+// header writes a header with any text, but for a space at its end: no line may end in one (RFC 3862
+// §2.2), and a space may not be escaped (§2.3.1).
 func (w *writer) header(field string, h Header) {
 	if !validText(h.Value) {
 		w.fail(field, "not UTF-8, or NUL")
+	}
+	if strings.HasSuffix(h.Value, " ") {
+		w.fail(field, "ends in a space")
 	}
 	w.b = append(w.b, h.Name...)
 	w.b = append(w.b, ':')
@@ -171,19 +181,15 @@ func (w *writer) header(field string, h Header) {
 		w.b = append(w.b, h.Params...)
 	}
 	w.b = append(w.b, ' ')
-	text, tail := h.Value, ""
-	if strings.HasPrefix(text, " ") {
-		w.b, text = append(w.b, `\u0020`...), text[1:]
-	}
-	if strings.HasSuffix(text, " ") {
-		text, tail = text[:len(text)-1], `\u0020`
-	}
-	w.b = appendText(w.b, text, false)
-	w.line(tail)
+	w.b = appendText(w.b, h.Value, false)
+	w.line()
 }
 
 // content writes the MIME headers (RFC 3862 §2.4).
 func (w *writer) content() {
+	if !validMediaType(w.m.ContentType) {
+		w.fail("ContentType", "no media type")
+	}
 	w.contentHeader("ContentType", ContentHeader{"Content-Type", w.m.ContentType})
 	for _, h := range w.m.ContentHeaders {
 		if strings.EqualFold(h.Name, "Content-Type") {
@@ -198,4 +204,12 @@ func (w *writer) contentHeader(field string, h ContentHeader) {
 		w.fail(field, "empty, not UTF-8, or control character")
 	}
 	w.line(h.Name, ": ", h.Value)
+}
+
+// validMediaType tells whether s begins with a type and a subtype (RFC 2045 §5.1). The parameters are
+// the caller's.
+func validMediaType(s string) bool {
+	s, _, _ = strings.Cut(s, ";")
+	kind, subtype, found := strings.Cut(strings.TrimRight(s, " "), "/")
+	return found && validToken(strings.ReplaceAll(kind, ".", "")) && validToken(strings.ReplaceAll(subtype, ".", ""))
 }

@@ -2,11 +2,15 @@
 // (RFC 3862, RFC 4975): who wrote to whom and when, in headers of its own, around one MIME
 // body. [Append] writes a [Message], [Parse] reads one.
 //
-// Writing keeps to the RFC: CRLF, UTF-8, quoted display names, escapes. Reading also takes what
-// Blink and other clients write: bare LF after any header line, display names without quotes,
-// folded MIME headers, a MIME part without Content-Type, an empty Content-Transfer-Encoding, and
-// Required in place of Require. Headers that the package does not know, such as those of IMDN
-// (RFC 5438), are kept with their namespaces, see [Message.Header].
+// Writing keeps to the RFC: CRLF, UTF-8, quoted display names, escapes, absolute URIs, prefixes that are
+// declared before they are used. Reading also takes what Blink and other clients write: bare LF after any
+// header line, display names without quotes, folded MIME headers, a MIME part without Content-Type, an empty
+// Content-Transfer-Encoding, the charset utf8, escapes by number, and Required in place of Require.
+// Headers that the package does not know, such as those of IMDN (RFC 5438), are kept with their namespaces
+// and written back, see [Message.Header] and [Message.Resolve].
+//
+// Parse and Append are for the two ends of a conversation. Who only passes messages on must not change a byte
+// of them (RFC 3862 §6), so not even parse and write them anew.
 //
 // # Concurrency
 //
@@ -25,8 +29,9 @@
 // conference that is trusted to check them, tells who sent it. Texts are unescaped, so a display
 // name, subject or header value may hold line ends and other control characters, but never NUL:
 // quote them before they reach a log or a terminal. What could be read in two ways is refused: a
-// second URI in an address, a second From, DateTime or Content-Type, a prefix declared twice, a
-// default namespace other than the RFC's own. Append escapes control characters in texts, and
-// refuses them where there is no escape.
+// second URI in an address, a second From, DateTime or Content-Type, a prefix declared twice, a header
+// of the RFC's under another default namespace. Append escapes control characters in texts, and
+// refuses them where there is no escape. A message that names something in Require which the program
+// does not know must not be shown as if it were understood; only the caller can tell.
 // Errors hold no values.
 package cpim

@@ -48,7 +48,7 @@ func ExampleMessage_Header() {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	id, ok := m.Header("urn:ietf:params:imdn", "Message-ID")
+	id, ok := m.Header(cpim.IMDN, "Message-ID")
 	fmt.Println(id, ok)
 	// Output: 34jk324j true
 }

@@ -1,18 +1,18 @@
 package cpim
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"mime/quotedprintable"
 	"strings"
 	"time"
 )
 
 // MediaType is the content type of the envelope (RFC 3862 §2.1).
 const MediaType = "message/cpim"
+
+// IMDN is the namespace of the headers that ask for notifications of delivery and display, such as
+// Message-ID and Disposition-Notification (RFC 5438 §6.1).
+const IMDN = "urn:ietf:params:imdn"
 
 // Limits of one message, both when reading and when writing.
 const (
@@ -50,10 +50,13 @@ type Message struct {
 	// RFC 3339 time is read as zero. Default: zero, no DateTime header.
 	DateTime time.Time
 	Subjects []Subject // the subject, once for each language, §4.5; default: none
-	// NS declares the prefixes of other headers, §4.6. Default: none.
+	// NS declares the prefixes of other headers, §4.6. Where a message has headers in another default
+	// namespace, Parse gives them a prefix and lists it here, so that a name without prefix is always
+	// one of RFC 3862. Default: none.
 	NS []Namespace
 	// Require names headers that a recipient must recognize or else must not process the message,
-	// with prefix, §4.7. Parse leaves the decision to the caller. Default: none.
+	// with prefix, §4.7. Parse leaves the decision to the caller, who finds the namespace of a name with
+	// Resolve. Default: none.
 	Require []string
 	// Headers are all other headers, in their order. Reading drops those whose prefix no NS
 	// declares: they have no meaning (§3.4). Default: none.
@@ -78,7 +81,7 @@ type Address struct {
 // Subject is the subject in one language.
 type Subject struct {
 	Lang string // a language tag such as "fr", RFC 3862 §3.3; default: not told
-	Text string // UTF-8
+	Text string // UTF-8, without escapes, with no space at its end
 }
 
 // Namespace binds a prefix to the URI that tells where a header is defined (RFC 3862 §3.4).
@@ -91,7 +94,7 @@ type Namespace struct {
 type Header struct {
 	Name   string // with its prefix, such as "imdn.Message-ID"; case matters (RFC 3862 §3.1)
 	Params string // parameters as on the wire, without the first semicolon; default: none
-	Value  string // UTF-8, without escapes
+	Value  string // UTF-8, without escapes, with no space at its end
 }
 
 // ContentHeader is a header of the MIME part.
@@ -101,19 +104,26 @@ type ContentHeader struct {
 }
 
 // Header returns the value of the first header with that name in the namespace: Header("", "Foo")
-// finds Foo, and Header("urn:ietf:params:imdn", "Message-ID") finds Message-ID behind whatever
-// prefix the message binds to that URI.
+// finds Foo, and Header(IMDN, "Message-ID") finds Message-ID behind whatever prefix the message binds
+// to that URI. Case matters (RFC 3862 §2.2).
 func (m *Message) Header(namespace, name string) (value string, ok bool) {
 	for _, h := range m.Headers {
-		prefix, local, found := strings.Cut(h.Name, ".")
-		if !found {
-			prefix, local = "", h.Name
-		}
-		if local == name && m.namespace(prefix) == namespace {
+		if uri, local, ok := m.Resolve(h.Name); ok && uri == namespace && local == name {
 			return h.Value, true
 		}
 	}
 	return "", false
+}
+
+// Resolve tells what a name of Headers or Require means: the URI of its namespace, empty for that of RFC
+// 3862, and the name without its prefix. It reports false for a prefix that NS does not declare.
+func (m *Message) Resolve(name string) (namespace, local string, ok bool) {
+	prefix, local, found := strings.Cut(name, ".")
+	if !found {
+		return "", name, true
+	}
+	namespace = m.namespace(prefix)
+	return namespace, local, namespace != ""
 }
 
 // namespace returns the URI that the prefix stands for, or nothing.
@@ -124,31 +134,4 @@ func (m *Message) namespace(prefix string) string {
 		}
 	}
 	return ""
-}
-
-// Decode returns the body without its Content-Transfer-Encoding (RFC 2045 §6): Body itself, unless
-// that is base64 or quoted-printable. The error is a [*FieldError].
-func (m *Message) Decode() ([]byte, error) {
-	encoding := ""
-	for _, h := range m.ContentHeaders {
-		if strings.EqualFold(h.Name, "Content-Transfer-Encoding") {
-			encoding = strings.ToLower(h.Value)
-		}
-	}
-	var r io.Reader
-	switch encoding {
-	case "", "7bit", "8bit", "binary":
-		return m.Body, nil
-	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, bytes.NewReader(m.Body))
-	case "quoted-printable":
-		r = quotedprintable.NewReader(bytes.NewReader(m.Body))
-	default:
-		return nil, &FieldError{"ContentHeaders", "unknown Content-Transfer-Encoding"}
-	}
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return nil, &FieldError{"Body", "does not follow its Content-Transfer-Encoding"}
-	}
-	return body, nil
 }

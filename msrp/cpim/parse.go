@@ -3,6 +3,7 @@ package cpim
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,6 +55,8 @@ type parser struct {
 	m    *Message
 	rest string
 	line int
+	// prefix is what a name without prefix has been given by the last NS without one, §3.4.
+	prefix string
 }
 
 func (p *parser) fail(reason string) error { return &SyntaxError{p.line, reason} }
@@ -62,7 +65,7 @@ func (p *parser) all() error {
 	if err := p.section(p.header); err != nil {
 		return err
 	}
-	p.dropUndeclared()
+	p.dropNamespaces()
 	if err := p.section(p.contentHeader); err != nil {
 		return err
 	}
@@ -98,26 +101,49 @@ func (p *parser) header(line string) error {
 	if !ok {
 		return p.fail("bad parameters")
 	}
-	raw = strings.Trim(raw, " \t")
+	if name, ok = p.fullName(name); !ok {
+		return p.fail("a header of RFC 3862 in another namespace")
+	}
+	raw = strings.TrimRight(raw, " \t")
+	field := strings.TrimLeft(raw, " \t")
 	switch name {
 	case "From":
 		if p.m.From.URI != "" {
 			return p.fail("a second From")
 		}
-		return p.address(raw, &p.m.From)
+		return p.address(field, &p.m.From)
 	case "To":
 		p.m.To = append(p.m.To, Address{})
-		return p.address(raw, &p.m.To[len(p.m.To)-1])
+		return p.address(field, &p.m.To[len(p.m.To)-1])
 	case "cc":
 		p.m.CC = append(p.m.CC, Address{})
-		return p.address(raw, &p.m.CC[len(p.m.CC)-1])
+		return p.address(field, &p.m.CC[len(p.m.CC)-1])
 	case "DateTime":
-		return p.dateTime(raw)
+		return p.dateTime(field)
 	case "NS":
-		return p.namespace(raw)
+		return p.namespace(field)
 	case "Require", "Required": // Blink writes the second
-		return p.require(raw)
+		return p.require(field)
 	}
+	return p.text(name, params, raw)
+}
+
+// fullName gives a name its prefix, or takes it off where it stands for the namespace of RFC 3862. It
+// reports false for a header of the RFC that a default namespace makes another one: not every reader
+// would notice.
+func (p *parser) fullName(name string) (string, bool) {
+	prefix, local, found := strings.Cut(name, ".")
+	switch {
+	case found && p.m.namespace(prefix) == standard:
+		return local, true
+	case found || p.prefix == "" || name == "NS":
+		return name, true
+	}
+	return p.prefix + "." + name, !own(name)
+}
+
+// text reads a subject, or a header that has no field of its own.
+func (p *parser) text(name, params, raw string) error {
 	value, ok := unescape(raw)
 	if !ok {
 		return p.fail("NUL")
@@ -155,7 +181,8 @@ func (p *parser) dateTime(s string) error {
 	if !p.m.DateTime.IsZero() {
 		return p.fail("a second DateTime")
 	}
-	if t, err := time.Parse(time.RFC3339, strings.ToUpper(s)); err == nil {
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(s))
+	if _, offset := t.Zone(); err == nil && offset/3600 < 24 && offset/3600 > -24 {
 		p.m.DateTime = t
 	}
 	return nil
@@ -165,23 +192,42 @@ func (p *parser) dateTime(s string) error {
 func (p *parser) namespace(s string) error {
 	prefix, uri, found := strings.Cut(s, "<")
 	prefix, uri = strings.TrimRight(prefix, " \t"), strings.TrimSuffix(uri, ">")
-	switch known := p.m.namespace(prefix); {
-	case !found || !strings.HasSuffix(s, ">") || !validURI(uri):
-		return p.fail("no URI in angle brackets")
-	case prefix == "" && uri == standard:
+	if !found || !strings.HasSuffix(s, ">") || !validURI(uri) || strings.Contains(uri, "#") {
+		return p.fail("no absolute URI in angle brackets")
+	}
+	if prefix == "" {
+		p.prefix = p.prefixOf(uri)
 		return nil
-	case prefix == "":
-		return p.fail("a default namespace other than the standard one")
+	}
+	switch known := p.m.namespace(prefix); {
 	case !validToken(prefix):
 		return p.fail("bad namespace prefix")
-	case uri == standard:
-		return p.fail("a prefix for the standard namespace")
 	case known == "":
 		p.m.NS = append(p.m.NS, Namespace{prefix, uri})
 	case known != uri:
 		return p.fail("a prefix with two namespaces")
 	}
 	return nil
+}
+
+// prefixOf returns the prefix of a namespace and declares one where there is none. The namespace of RFC
+// 3862 needs none.
+func (p *parser) prefixOf(uri string) string {
+	if uri == standard {
+		return ""
+	}
+	for _, ns := range p.m.NS {
+		if ns.URI == uri {
+			return ns.Prefix
+		}
+	}
+	for i := 1; ; i++ {
+		prefix := "ns" + strconv.Itoa(i)
+		if p.m.namespace(prefix) == "" {
+			p.m.NS = append(p.m.NS, Namespace{prefix, uri})
+			return prefix
+		}
+	}
 }
 
 // require reads a list of header names (RFC 3862 §4.7).
@@ -191,6 +237,7 @@ func (p *parser) require(s string) error {
 		if !validName(name) {
 			return p.fail("no header name")
 		}
+		name, _ = p.fullName(name)
 		p.m.Require = append(p.m.Require, name)
 	}
 	return nil
@@ -206,11 +253,13 @@ func lang(params string) string {
 	return ""
 }
 
-// dropUndeclared removes headers whose prefix stands for no namespace.
-func (p *parser) dropUndeclared() {
+// dropNamespaces removes the prefixes of RFC 3862's own namespace, which no header needs any more, and
+// headers whose prefix stands for no namespace.
+func (p *parser) dropNamespaces() {
+	p.m.NS = without(p.m.NS, func(ns Namespace) bool { return ns.URI == standard })
 	p.m.Headers = without(p.m.Headers, func(h Header) bool {
-		prefix, _, found := strings.Cut(h.Name, ".")
-		return found && p.m.namespace(prefix) == ""
+		_, _, ok := p.m.Resolve(h.Name)
+		return !ok
 	})
 }
 

@@ -7,21 +7,30 @@ import (
 	"unicode/utf8"
 )
 
-// unescape undoes the escapes of RFC 3862 §2.3. A backslash that begins none stands for itself; half
-// a surrogate pair becomes U+FFFD. It reports false for an escaped NUL.
+// unescape undoes the escapes of RFC 3862 §2.3. As §2.3.1 says, a backslash that begins none of them is
+// dropped, with the last character of the text too. Half a surrogate pair becomes U+FFFD. It reports
+// false for an escaped NUL.
 func unescape(s string) (string, bool) {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s, true
 	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
-		r, n := escape(s[i:])
-		if n == 0 {
+		if s[i] != '\\' {
 			b = append(b, s[i])
 			i++
 			continue
 		}
-		if r == 0 {
+		r, n := escape(s[i:])
+		switch {
+		case n == 0:
+			i++
+			if i < len(s) {
+				b = append(b, s[i])
+				i++
+			}
+			continue
+		case r == 0:
 			return "", false
 		}
 		b = utf8.AppendRune(b, r)
@@ -30,13 +39,17 @@ func unescape(s string) (string, bool) {
 	return string(b), true
 }
 
-// escape reads the escape that s begins with and returns its length, 0 if s begins with none.
+// escaped are the characters with an escape of their own, letters what stands behind its backslash.
+const escaped, letters = "\b\t\n\r\"'\\", `btnr"'\`
+
+// escape reads the escape that s, which begins with a backslash, begins with and returns its length, 0
+// if there is none.
 func escape(s string) (r rune, n int) {
-	if len(s) < 2 || s[0] != '\\' {
+	if len(s) < 2 {
 		return 0, 0
 	}
-	if i := strings.IndexByte(`btnr"'\`, s[1]); i >= 0 {
-		return rune("\b\t\n\r\"'\\"[i]), 2
+	if i := strings.IndexByte(letters, s[1]); i >= 0 {
+		return rune(escaped[i]), 2
 	}
 	high, ok := hexEscape(s)
 	if !ok {
@@ -83,13 +96,13 @@ func unquote(s string) (inner string, quoted bool) {
 
 const hexDigits = "0123456789abcdef"
 
-// appendText appends s with the escapes of RFC 3862 §2.3.1 for control characters and backslashes,
-// and for the quotation mark where quote is set.
+// appendText appends s with the escapes that RFC 3862 §2.3.1 demands and no others: for control
+// characters and backslashes, and for the quotation mark where quote is set.
 func appendText(dst []byte, s string, quote bool) []byte {
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '\\' || c == '"' && quote:
-			dst = append(dst, '\\', c)
+		case '\b' <= c && c <= '\n', c == '\r', c == '\\', c == '"' && quote:
+			dst = append(dst, '\\', letters[strings.IndexByte(escaped, c)])
 		case c < ' ' || c == 0x7f:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		default:
@@ -99,7 +112,7 @@ func appendText(dst []byte, s string, quote bool) []byte {
 	return dst
 }
 
-// validText tells whether s can be written as the text of a header.
+// validText tells whether s can be written as a text, perhaps with escapes.
 func validText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // validLine tells whether s can stand in a line as it is.
@@ -135,8 +148,28 @@ func validToken(s string) bool {
 	return s != ""
 }
 
-// validURI tells whether s is printable ASCII with a scheme, and none of the characters that no URI
-// holds (RFC 2396 §2.4.3).
+// absoluteURI tells whether s is an absolute URI without fragment, to the letter (RFC 2396 §3, with the
+// square brackets of RFC 2732).
+func absoluteURI(s string) bool {
+	if !validURI(s) || strings.ContainsAny(s, "#{}|^`") {
+		return false
+	}
+	for {
+		_, rest, found := strings.Cut(s, "%")
+		if !found {
+			return true
+		}
+		if len(rest) < 2 || !hex(rest[0]) || !hex(rest[1]) {
+			return false
+		}
+		s = rest
+	}
+}
+
+func hex(c byte) bool { return digit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
+// validURI tells whether s has a scheme and is otherwise printable ASCII without what could end it early.
+// That is all that is asked of what comes in.
 func validURI(s string) bool {
 	scheme, rest, _ := strings.Cut(s, ":")
 	if rest == "" || !alpha(s[0]) {
@@ -173,9 +206,13 @@ func validLang(s string) bool {
 }
 
 // cutParams splits what follows a header's colon into its parameters, without the first semicolon,
-// and its value (RFC 3862 §3.6). The parameters end at the first space outside a quoted string.
+// and its value, without the one space before it (RFC 3862 §3.6). The parameters end at the first
+// space outside a quoted string.
 func cutParams(s string) (params, value string, ok bool) {
 	if !strings.HasPrefix(s, ";") {
+		if s != "" && (s[0] == ' ' || s[0] == '\t') {
+			s = s[1:]
+		}
 		return "", s, true
 	}
 	s = s[1:]
@@ -193,4 +230,46 @@ func cutParams(s string) (params, value string, ok bool) {
 		}
 	}
 	return s, "", !quoted
+}
+
+// validParams tells whether s is a list of parameters by RFC 3862 §3.6, without the first semicolon.
+func validParams(s string) bool {
+	for {
+		name, value, found := strings.Cut(s, "=")
+		n := paramValue(value)
+		if !found || !validToken(name) || n == 0 || name == "lang" && !validLang(value[:n]) {
+			return false
+		}
+		if n == len(value) {
+			return true
+		}
+		if value[n] != ';' {
+			return false
+		}
+		s = value[n+1:]
+	}
+}
+
+// paramValue returns how long the Token or String is that s begins with, 0 if there is none. Control
+// characters and UTF-8 are checked elsewhere.
+func paramValue(s string) int {
+	if !strings.HasPrefix(s, `"`) {
+		if i := strings.IndexAny(s, "()<>@,;:\\\"/[]?={} "); i >= 0 {
+			return i
+		}
+		return len(s)
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			_, n := escape(s[i:])
+			if n == 0 {
+				return 0
+			}
+			i += n - 1
+		}
+	}
+	return 0
 }
