@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/msrp/cpim"
 	"github.com/otrchat/otrchat/msrp/iscomposing"
 )
 
@@ -112,6 +113,24 @@ func TestAppendInjection(t *testing.T) {
 	m, err := iscomposing.Parse(wire)
 	require.NoError(t, err)
 	assert.Equal(t, &evil, m)
+}
+
+// Inside message/cpim the envelope tells who composes, as a conference needs it.
+func TestRFC3994_3_5_InsideCPIM(t *testing.T) {
+	body, err := iscomposing.Append(nil, &iscomposing.Document{Active: true})
+	require.NoError(t, err)
+	wire, err := cpim.Append(nil, &cpim.Message{From: cpim.Address{URI: "im:alice@example.com"}, ContentType: iscomposing.MediaType, Body: body})
+	require.NoError(t, err)
+	m, err := cpim.Parse(wire)
+	require.NoError(t, err)
+	require.Equal(t, iscomposing.MediaType, m.ContentType)
+	document, err := iscomposing.Parse(m.Body)
+	require.NoError(t, err)
+	r := iscomposing.NewReceiver()
+	r.Status(m.From.URI, document)
+	change, err := r.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, iscomposing.Change{From: "im:alice@example.com", Active: true}, change)
 }
 
 // Whatever Parse reads, Append writes, and that is read back as the same document.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"mime"
 	"net"
 	"time"
 
@@ -48,7 +49,7 @@ func Example() {
 			if err != nil {
 				return
 			}
-			if m.ContentType != iscomposing.MediaType {
+			if mediaType, _, _ := mime.ParseMediaType(m.ContentType); mediaType != iscomposing.MediaType {
 				receiver.Content("Alice")
 				continue
 			}

@@ -117,7 +117,7 @@ func (s *Sender) step(now time.Time) (m *Document, due time.Time) {
 	case composing:
 		return nil, idleAt
 	case told:
-		s.told, s.out, s.unsure = time.Time{}, true, false
+		s.told, s.out = time.Time{}, true
 		return &Document{ContentType: s.contentType}, time.Time{}
 	}
 	return nil, time.Time{}
