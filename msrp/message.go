@@ -21,6 +21,8 @@ type Message struct {
 	SuccessReport bool
 	// FailureReport says what the sender wants to hear of failures. Default Yes.
 	FailureReport FailureReport
+
+	from string // of a received one: its From-Path, where that is not written like the path that Connect was told
 }
 
 // FailureReport is the Failure-Report header (RFC 4975 section 7.1.1).

@@ -1,6 +1,7 @@
 package msrp
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"time"
@@ -83,6 +84,9 @@ func (s *Session) introduce(p *partial, f *Frame) int {
 	p.m = Message{
 		ID: string(f.MessageID), ContentType: s.inbox.contentType, Header: cloneHeader(f.Header),
 		SuccessReport: equalName(f.SuccessReport, "yes"), FailureReport: parseFailureReport(f.FailureReport),
+	}
+	if !bytes.Equal(f.FromPath, s.toPath) {
+		p.m.from = string(f.FromPath) // a report goes back the way the message came (RFC 4975 section 7.1.3)
 	}
 	switch most := int64(s.e.o.MaxMessage); {
 	case !s.inbox.accepted:

@@ -80,7 +80,12 @@ func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 	}
 	_, id := newTransactionID(nil)
 	b := append(append(newBuffer(smallBytes), "MSRP "...), id[:]...)
-	b = append(append(b, " REPORT\r\nTo-Path: "...), s.toPath...)
+	b = append(b, " REPORT\r\nTo-Path: "...)
+	if m.from != "" {
+		b = append(b, m.from...)
+	} else {
+		b = append(b, s.toPath...)
+	}
 	b = append(append(b, "\r\nFrom-Path: "...), s.own...)
 	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
 	b = r.append(append(b, "\r\nByte-Range: "...))

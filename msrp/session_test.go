@@ -509,10 +509,14 @@ func endsFrame(write string) bool {
 func TestPathsAreEchoedAsReceived(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)
 	const as = "MSRP://user@RAW.example.com:2855/raw;TCP;x=1"
-	w := strings.Replace(frame(s, "aaaa1", "Message-ID: m1234\r\n", "", Complete), "msrp://raw.example.com:2855/raw;tcp", as, 1)
+	w := strings.Replace(frame(s, "aaaa1", "Message-ID: m1234\r\nSuccess-Report: yes\r\nContent-Type: a/b\r\n", "x", Complete), "msrp://raw.example.com:2855/raw;tcp", as, 1)
 	write(t, nc, w)
 	f, _, err := readFrame(d)
 	require.NoError(t, err)
 	require.Equal(t, StatusOK, f.Status)
+	require.Equal(t, as, string(f.ToPath))
+	f, _, err = readFrame(d) // the report too (section 7.1.3)
+	require.NoError(t, err)
+	require.Equal(t, MethodReport, string(f.Method))
 	require.Equal(t, as, string(f.ToPath))
 }

@@ -351,7 +351,7 @@ func TestCoalesce(t *testing.T) {
 	go io.Copy(io.Discard, theirs)
 	<-started
 	require.NoError(t, out.run())
-	require.Zero(t, out.queuedBytes())
+	require.Zero(t, out.load())
 	require.Len(t, w.all, 4)
 	for i, one := range w.all {
 		require.Equal(t, fmt.Sprintf("%03d", 32*i), one[:3])

@@ -68,6 +68,13 @@ func (w *window) release(n int) {
 	w.give(n)
 }
 
+// load is how many bytes are taken.
+func (w *window) load() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes
+}
+
 func (w *window) fits(n int) bool {
 	return w.frames == 0 || w.frames < windowFrames && w.bytes+n <= windowBytes
 }

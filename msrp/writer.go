@@ -215,8 +215,8 @@ func (w *writer) due(d *Delivery) time.Time {
 	return d.written.Add(responseTimeout)
 }
 
-// queuedBytes is for the gauges.
-func (w *writer) queuedBytes() int {
+// load is how many bytes wait, held ones too.
+func (w *writer) load() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := w.bytes
