@@ -13,13 +13,15 @@ type link struct {
 	err     error         // that of the network; nil if only the session that dialled gave up
 }
 
-// hop is what sessions that share a connection have in common: all that the connection was dialled for and verified against.
+// hop is what sessions that share a connection have in common: all that the connection was dialled for and verified against. Behind one address of a
+// middlebox may be many hosts (RFC 6714 section 6.3), so the host of the path counts too.
 func (s *Session) hop() string {
-	u, address := s.remote[0], strings.ToLower(s.address)
-	if !u.Secure {
-		return "msrp " + address
+	u := s.remote[0]
+	hop := u.hostport() + " " + s.address + " " + s.prints.String()
+	if u.Secure {
+		hop = "TLS " + hop
 	}
-	return "msrps " + address + " " + strings.ToLower(u.Host) + " " + s.prints.String()
+	return strings.ToLower(hop)
 }
 
 // reach gives an active session a connection to its next hop: where they are shared, that of another session, which may still be dialling.
