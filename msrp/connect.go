@@ -43,6 +43,7 @@ func (s *Session) Connect(ctx context.Context, remote Path, role Role, o *Connec
 	if err := s.prepare(p, cancel); err != nil {
 		return err
 	}
+	defer s.forgetCancel()
 	if role == Active {
 		err = s.dial(ctx)
 	} else {
@@ -111,6 +112,13 @@ func (s *Session) prepare(p peer, cancel func()) error {
 		early.answer(s.bind(early.c, early.from, true))
 	}
 	return nil
+}
+
+// forgetCancel lets go of a context that is over.
+func (s *Session) forgetCancel() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel = nil
 }
 
 // await is the Passive side of Connect.
