@@ -269,3 +269,15 @@ func trickle(nc net.Conn, s string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 }
+
+// A session URI always tells a port, and the one that is dialled (RFC 4975 sections 6 and 8.2).
+func TestRFC4975_6_ExplicitPort(t *testing.T) {
+	for host, want := range map[string]string{"p.example.com": "p.example.com:2855/", "192.0.2.1": "192.0.2.1:2855/", "192.0.2.1:7": "192.0.2.1:7/", "[2001:db8::1]": "[2001:db8::1]:2855/"} {
+		e, err := New(&Options{Host: host})
+		require.NoError(t, err)
+		s, err := e.NewSession(nil)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(s.LocalPath().String(), "msrp://"+want), s.own)
+		require.NoError(t, e.Close())
+	}
+}

@@ -17,10 +17,11 @@
 //
 // # Concurrency
 //
-// Endpoint, Session and Delivery are safe for concurrent use; a Decoder is not. A connection has two goroutines, a session without one none.
+// Endpoint, Session and Delivery are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
+// a session has none of its own.
 // The read loop never waits for the application: what finds no room in a session's inbox is refused on the wire with 413, which the
-// sender's Delivery reports. The only thing that it waits for, if its connection carries no session yet, is the Connect of the session that its
-// first request names. Close works at any moment, against a silent or slow peer too, and waits at most 100 ms for the last alert of a TLS connection.
+// sender's Delivery reports. The only thing that it waits for, if its connection carries no session yet, is the Connect of the session that a
+// request with a body names; one without a body waits on the side, one for each session, and the connection goes on. Close works at any moment, against a silent or slow peer too, and waits at most 100 ms for the last alert of a TLS connection.
 //
 // # Limits
 //
@@ -29,7 +30,9 @@
 // chunk; their senders are then told with a REPORT of 413. Of a refused message only its ID is kept, for the 16 latest; a frame that stops halfway for 2 minutes ends the connection. A session sends at most 32 requests or 320 KiB without a response, or one
 // larger request alone; a response has 30 s from the last byte of the request (RFC 4975 section 7.1.1), a success report 10 minutes. A connection
 // is closed on which 1 MiB of responses and reports wait to be written, or one frame cannot be written in 30 s and a second more for each
-// 16 KiB. So is an accepted one that names no session within 30 s, or that is the 257th such. Dialling with its TLS handshake has 30 s.
+// 16 KiB. So is an accepted one that names no session within 30 s, or that is the 257th such, and one that is refused by its
+// certificate within a second. A request waits 30 s for the Connect of its session. Dialling with its TLS handshake has 30 s. An idle session with its connection takes
+// less than 16 KiB, without what TLS and the operating system need. Peers that are gone without a word are found by TCP keep-alive in about two and a half minutes.
 //
 // # Security
 //
@@ -37,5 +40,7 @@
 // error and no log line holds one, nor anything of a message. Both paths of every request and the transaction ID and path of every response are
 // checked, and a session stays with its first connection. Fields that could break out of their line are refused on both ways. MSRP over
 // plain TCP is neither confidential nor authentic: SessionOptions.Secure demands TLS for the connection to the next hop and refuses any other, in both
-// roles, but says nothing of the hops behind a relay.
+// roles, but says nothing of the hops behind a relay. The active side verifies the host of the path and the issuer, or ConnectOptions.Fingerprints in their place, which both
+// sides can demand: they are worth as much as the way on which the SDP came. Where Options.ShareConnections is set, only sessions that demand the same of a
+// connection share it. SessionOptions.MatchSessionID leaves the session-ids to tell a session's frames, which is all that is secret in the paths.
 package msrp

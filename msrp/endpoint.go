@@ -137,6 +137,9 @@ func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if err := u.parseHostPort(e.host); err != nil {
 		return nil, err
 	}
+	if u.Port == 0 {
+		u.Port = DefaultPort // a session URI always tells one (RFC 4975 section 6)
+	}
 	s := newSession(e, u, o)
 	e.sessions[u.SessionID] = s
 	return s, nil

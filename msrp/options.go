@@ -11,8 +11,8 @@ import (
 
 // Options set up an Endpoint. The zero value is ready to use.
 type Options struct {
-	// Host is the host or host:port that session URIs tell the peer, for an endpoint behind a port forwarding or one that only dials.
-	// Default: the address of the first listener given to Serve.
+	// Host is the host or host:port that session URIs tell the peer, for an endpoint behind a port forwarding or one that only dials;
+	// without a port, port 2855. Default: the address of the first listener given to Serve.
 	Host string
 	// Dialer opens connections for active sessions. It decides on TCP keep-alive, which finds out about a peer that is gone without a word. Default: a net.Dialer, which
 	// probes a silent connection after 15 s and gives it up after 9 probes without an answer, 15 s apart.
