@@ -182,7 +182,7 @@ func (c *EncryptedChat) wrapped(text []byte) ([]byte, error) {
 	m := &cpim.Message{
 		From:     cpim.Address{DisplayName: c.client.o.DisplayName, URI: c.client.o.Address},
 		To:       []cpim.Address{{DisplayName: c.RemoteDisplayName(), URI: c.RemoteAddress()}},
-		DateTime: time.Now(), ContentType: plainText, Body: text,
+		DateTime: time.Now().UTC(), ContentType: plainText, Body: text,
 	}
 	return cpim.Append(nil, m)
 }
