@@ -27,8 +27,10 @@
 //
 // A frame's head is bounded by Limits, a message by Options.MaxMessage, what waits for Receive by Options.InboxMessages and InboxBytes. A
 // session keeps at most 16 unfinished incoming messages, together no larger than MaxMessage and each in at most 64 parts, for 2 minutes after the last
-// chunk; their senders are then told with a REPORT of 413. Of a refused message only its ID is kept, for the 16 latest; a frame that stops halfway for 2 minutes ends the connection. A session sends at most 32 requests or 320 KiB without a response, or one
-// larger request alone; a response has 30 s from the last byte of the request (RFC 4975 section 7.1.1), a success report 10 minutes. A connection
+// chunk; their senders are then told with a REPORT of 413. Of a refused message only its ID is kept, for the 16 latest; a frame that stops halfway for 2 minutes ends the connection. A session sends at most 32 requests or 320 KiB without a response, of which
+// a chunk that may be ended early counts 10,000 bytes; a transfer reads no more than about 160 KiB ahead of what the connection takes, and makes a response of ours wait for 5 s at most.
+// A response has 30 s from the last byte of the request (RFC 4975 section 7.1.1), a success report 10 minutes; 8,192 deliveries at a time wait
+// for one, and 64 late failure reports for ReceiveReport. A connection
 // is closed on which 1 MiB of responses and reports wait to be written, or one frame cannot be written in 30 s and a second more for each
 // 16 KiB. So is an accepted one that names no session within 30 s, or that is the 257th such, and one that is refused by its
 // certificate within a second. A request waits 30 s for the Connect of its session. Dialling with its TLS handshake has 30 s. An idle session with its connection takes
