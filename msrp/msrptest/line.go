@@ -18,7 +18,7 @@ type Line struct {
 	faults   Faults
 	held     bool
 	pieces   []piece // under way, oldest first
-	bytes    int     // in pieces
+	bytes    int     // in pieces, or written since nobody reads
 	passed   int64   // bytes, since the beginning
 	readErr  error   // what every Read returns from now on, nil if it may go on
 	writeErr error   // the same for Write
@@ -82,7 +82,7 @@ func (l *Line) write(b []byte) (n int, err error) {
 			return n, l.writeErr
 		case l.writeBy.over():
 			return n, os.ErrDeadlineExceeded
-		case l.sink() && l.wire.other(l).drained():
+		case l.sink() && (l.bytes >= lineBytes || l.wire.other(l).drained()):
 			return n, syscall.EPIPE
 		case l.bytes >= lineBytes:
 			l.changed.Wait()
@@ -104,6 +104,7 @@ func (l *Line) pass(b []byte) int {
 	if len(b) > 0 && !l.sink() {
 		l.queue(bytes.Clone(b), f)
 	}
+	l.bytes += len(b)
 	l.passed += int64(len(b))
 	if cut {
 		l.finish(syscall.ECONNRESET, syscall.ECONNRESET)
@@ -117,7 +118,6 @@ func (l *Line) queue(data []byte, f Faults) {
 	if f.Change != nil {
 		f.Change(l.passed, data)
 	}
-	l.bytes += len(data)
 	at := time.Now().Add(f.Delay)
 	for ; f.Split > 0 && len(data) > f.Split; data = data[f.Split:] {
 		l.pieces = append(l.pieces, piece{data: data[:f.Split], at: at})

@@ -135,6 +135,16 @@ func TestClose(t *testing.T) {
 	require.NoError(t, p.Close())
 }
 
+func TestWritingToAClosedEndFails(t *testing.T) {
+	a, p, _ := Pipe()
+	write(t, a, "never read")
+	require.NoError(t, a.Close())
+	n, err := p.Write(make([]byte, 2*lineBytes))
+	require.ErrorIs(t, err, syscall.EPIPE)
+	require.Equal(t, lineBytes, n)
+	require.Equal(t, "never read", read(t, p))
+}
+
 func TestCloseEndsWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, p, _ := Pipe()
@@ -276,7 +286,7 @@ func TestHold(t *testing.T) {
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "and fills its buffers")
 		require.NoError(t, a.SetWriteDeadline(time.Time{}))
 		w.ToPassive.Release()
-		write(t, a, strings.Repeat("z", 2*lineBytes))
+		write(t, a, strings.Repeat("z", lineBytes/2))
 		w.ToActive.Release()
 		fails(t, a, io.EOF)
 		_, err = a.Write([]byte("x"))

@@ -20,12 +20,13 @@ type Peer struct {
 	Path msrp.Path
 	// Remote is the session's path and the To-Path of its frames. Dial and Accept set it.
 	Remote msrp.Path
-	// Wire is the connection. Dial and Accept set it.
+	// Conn is its end of the connection, for bytes that are no frame or to be read by nobody. What is read from it is lost to Next. Dial and Accept set it.
+	Conn net.Conn
+	// Wire is the connection as a whole. Dial and Accept set it.
 	Wire *Wire
 
 	n   *Network
 	l   *listener
-	nc  net.Conn
 	d   *msrp.Decoder
 	ids atomic.Int64
 }
@@ -121,12 +122,12 @@ func (p *Peer) Accept(ctx context.Context) error {
 }
 
 func (p *Peer) use(nc net.Conn, session msrp.Path) {
-	p.nc, p.Remote, p.Wire = nc, session, nc.(*conn).w
+	p.Conn, p.Remote, p.Wire = nc, session, nc.(*conn).w
 	p.d = msrp.NewDecoder(nc, nil)
 }
 
 // Send sends one frame. Where f has no method and no status it is a SEND, where it has no transaction ID, paths or continuation flag it gets a fresh one, those of the
-// Peer, and Complete; everything else goes as it stands, or is missing. Errors: those of msrp.AppendFrame, which writes only what is well formed (Write
+// Peer, and Complete; everything else goes as it stands, or is missing. Errors: those of msrp.AppendFrame, which writes only what is well formed (Conn
 // takes anything), and those of the connection.
 func (p *Peer) Send(f *msrp.Frame, body []byte) error {
 	g := *f
@@ -149,7 +150,7 @@ func (p *Peer) Send(f *msrp.Frame, body []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Write(wire)
+	_, err = p.Conn.Write(wire)
 	return err
 }
 
@@ -162,21 +163,18 @@ func (p *Peer) Respond(f *Frame, code int) error {
 	return p.Send(&msrp.Frame{TransactionID: f.TransactionID, Status: code, Comment: []byte(comment), ToPath: p.Remote[:1].Append(nil), FromPath: p.Path[:1].Append(nil)}, nil)
 }
 
-// Write sends bytes as they are.
-func (p *Peer) Write(b []byte) (int, error) { return p.nc.Write(b) }
-
 // Next reads the next frame of the session, with its body. Errors: ctx's, after which Next may be called again as long as no frame had begun; io.EOF when the session has closed the
 // connection; those of msrp.Decoder.
 func (p *Peer) Next(ctx context.Context) (*Frame, error) {
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		p.nc.SetReadDeadline(time.Unix(1, 0))
+		p.Conn.SetReadDeadline(time.Unix(1, 0))
 		close(fired)
 	})
 	f, err := next(p.d)
 	if !stop() {
 		<-fired
-		p.nc.SetReadDeadline(time.Time{})
+		p.Conn.SetReadDeadline(time.Time{})
 	}
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -187,8 +185,8 @@ func (p *Peer) Next(ctx context.Context) (*Frame, error) {
 // Close closes the connection, and the Peer listens no more. It is idempotent.
 func (p *Peer) Close() error {
 	p.l.Close()
-	if p.nc != nil {
-		p.nc.Close()
+	if p.Conn != nil {
+		p.Conn.Close()
 	}
 	return nil
 }

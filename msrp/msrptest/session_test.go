@@ -170,7 +170,7 @@ func TestPeer(t *testing.T) {
 				require.Equal(t, "hi", string(m.Body))
 
 				require.ErrorIs(t, p.Send(&msrp.Frame{TransactionID: []byte("a b")}, nil), msrp.ErrMalformed)
-				_, err = fmt.Fprintf(p, "MSRP aaaa2 JUMP\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------aaaa2$\r\n", p.Remote, p.Path)
+				_, err = fmt.Fprintf(p.Conn, "MSRP aaaa2 JUMP\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------aaaa2$\r\n", p.Remote, p.Path)
 				require.NoError(t, err)
 				f, err = p.Next(t.Context())
 				require.NoError(t, err)

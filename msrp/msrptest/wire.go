@@ -81,7 +81,8 @@ func (c *conn) wrap(op string, err error) error {
 	return &net.OpError{Op: op, Net: memory, Source: c.local, Addr: c.remote, Err: err}
 }
 
-// Close lets the other end read what was written, then io.EOF. What it still writes is lost; once it has read everything, its Write fails.
+// Close lets the other end read what was written, then io.EOF. What it still writes is lost; once it has read everything, or written 64 KiB, its
+// Write fails.
 func (c *conn) Close() error {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
