@@ -197,7 +197,7 @@ func (s *Session) appendHead(b, id []byte, m *Message, messageID string, from, n
 	if m.SuccessReport {
 		b = append(b, "\r\nSuccess-Report: yes"...)
 	}
-	if m.FailureReport != Yes {
+	if m.FailureReport != Yes || m.SuccessReport { // msrp-node-lib reports only to who says so
 		b = append(append(b, "\r\nFailure-Report: "...), m.FailureReport.String()...)
 	}
 	r := ByteRange{Start: from + 1, End: Unknown, Total: int64(len(m.Body))}
