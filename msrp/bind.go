@@ -58,6 +58,7 @@ func (e *early) answer(code int) {
 func (s *Session) bind(c *conn, from Path, send bool) int {
 	s.mu.Lock()
 	has, p := s.conn, s.peer
+	s.guest = s.guest && has != c // the peer knows us
 	s.mu.Unlock()
 	switch {
 	case p.remote == nil || !s.isPeer(from):
@@ -72,16 +73,24 @@ func (s *Session) bind(c *conn, from Path, send bool) int {
 		return StatusForbidden
 	}
 	if err := p.prints.check(c.certificates()); err != nil {
-		s.e.o.Logger.Warn("msrp: connection refused", "error", err)
-		s.mu.Lock()
-		s.refused = err
-		s.mu.Unlock()
+		s.turnedAway(err)
 		return StatusForbidden
 	}
 	if !s.take(c, false) {
 		return StatusSessionInUse
 	}
 	return 0
+}
+
+// turnedAway notes why a connection was not taken, for Connect and, once, for the log.
+func (s *Session) turnedAway(err error) {
+	s.mu.Lock()
+	first := s.refused == nil
+	s.refused = err
+	s.mu.Unlock()
+	if first {
+		s.e.o.Logger.Warn("msrp: connection refused", "error", err)
+	}
 }
 
 // take makes c the session's connection, false if the session has ended or has one, or if c is being closed. A guest comes to a connection of other sessions.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -230,6 +231,8 @@ func TestRFC4975_14_4_RefusedConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		passive := newTLSEnd(t, nil)
 		defer passive.Close()
+		var log strings.Builder
+		passive.o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		p := passive.session(t)
 		go p.Connect(ctx, mustPath(securePath), Passive, passive.demand())
 		ours, theirs := net.Pipe()
@@ -246,6 +249,8 @@ func TestRFC4975_14_4_RefusedConnectionIsClosed(t *testing.T) {
 		require.Equal(t, io.EOF, err)
 		require.Equal(t, lingerTimeout, time.Since(begin))
 		require.NoError(t, p.Err())
+		require.Equal(t, 1, strings.Count(log.String(), "fingerprint"))
+		require.NotContains(t, log.String(), p.uri.SessionID)
 		nc.Close()
 	})
 }

@@ -264,7 +264,7 @@ func TestPeerHangsUpAtOnce(t *testing.T) {
 
 // A peer whose last session on a connection has ended may hang up just when another session comes to it: that one gets a connection of its own.
 func TestRFC4975_5_4_SharedConnectionIsLost(t *testing.T) {
-	for name, late := range map[string]bool{"before the answer": false, "after it": true} {
+	for name, late := range map[string]string{"before the answer": "", "after it": "response", "after a request of the peer's": "request"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peers := make(chan net.Conn, 3)
@@ -290,13 +290,17 @@ func TestRFC4975_5_4_SharedConnectionIsLost(t *testing.T) {
 				f, _, err = readFrame(d)
 				require.NoError(t, err)
 				require.Equal(t, second.own, string(f.FromPath))
-				if late {
+				switch late {
+				case "response":
 					write(t, nc, ok(second, f))
 					require.NoError(t, <-connected)
+				case "request":
+					write(t, nc, frame(second, "aaaa1", "", "", Complete))
+					requireStatus(t, d, "aaaa1", StatusOK)
 				}
 				nc.Close()
 				<-first.Done()
-				if late {
+				if late != "" {
 					<-second.Done()
 					require.ErrorIs(t, second.Err(), first.Err())
 					return
