@@ -100,7 +100,7 @@ func (s *Session) drain(ctx context.Context) error {
 	if err := s.window.acquire(ctx, s.done, nil, windowBytes+1); err != nil {
 		return ignoreClosed(err)
 	}
-	if err := c.w.wait(ctx, 0); err != nil {
+	if err := c.w.flush(ctx); err != nil {
 		return ignoreClosed(err)
 	}
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -317,4 +318,54 @@ func TestRFC4975_5_4_SharedConnectionIsLost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A session that shuts down waits for its own frames, and not until the others on its connection have nothing more to say.
+func TestShutdownOnABusyConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, nc, d := rawPeer(t, nil)
+		defer s.e.Close()
+		other := otherSession(t, s)
+		bound := connectLater(other, nil)
+		synctest.Wait()
+		write(t, nc, frame(other, "aaaa1", "", "", Complete))
+		requireStatus(t, d, "aaaa1", StatusOK)
+		require.NoError(t, <-bound)
+		var wg sync.WaitGroup
+		wg.Go(func() { // never leaves the connection without something to write
+			m := text(strings.Repeat("x", 10_000))
+			m.FailureReport = No
+			for {
+				if _, err := other.Send(ctx, m); err != nil {
+					return
+				}
+			}
+		})
+		last := make(chan string, 1)
+		wg.Go(func() {
+			for {
+				f, body, err := readFrame(d)
+				if err != nil {
+					return
+				}
+				if string(f.FromPath) == s.own {
+					last <- string(body)
+				}
+				time.Sleep(time.Second)
+			}
+		})
+		synctest.Wait()
+		m := text("last")
+		m.FailureReport = No
+		_, err := s.Send(ctx, m)
+		require.NoError(t, err)
+		short, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		require.NoError(t, s.Shutdown(short))
+		require.Equal(t, "last", <-last)
+		require.NoError(t, other.Err())
+		require.NoError(t, other.Close())
+		nc.Close()
+		wg.Wait()
+	})
 }

@@ -26,6 +26,7 @@ type writer struct {
 	queue   []queued
 	spare   []queued  // the queue's other array
 	bytes   int       // queued or being written, without held
+	total   int64     // ever queued
 	owed    int       // responses and reports, held ones too
 	frame   *pieces   // is being queued in pieces
 	held    []queued  // wait for its end
@@ -173,9 +174,22 @@ func (p *pieces) endLineIn(body []byte) bool {
 
 // wait returns when at most n bytes are queued. Who queues pieces does not count what is held: it would wait for itself.
 func (w *writer) wait(ctx context.Context, n int) error {
+	return w.until(ctx, func() bool { return w.bytes <= n })
+}
+
+// flush returns when what is queued now is written, whatever other sessions of the connection queue meanwhile.
+func (w *writer) flush(ctx context.Context) error {
+	w.mu.Lock()
+	end := w.total
+	w.mu.Unlock()
+	return w.until(ctx, func() bool { return w.total-int64(w.bytes) >= end })
+}
+
+// until waits for a condition, looking whenever something has been written.
+func (w *writer) until(ctx context.Context, met func() bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.bytes > n && !w.closed {
+	for !met() && !w.closed {
 		room := w.room
 		w.waiting++
 		w.mu.Unlock()
@@ -229,6 +243,7 @@ func (w *writer) load() int {
 func (w *writer) add(q queued) {
 	w.queue = append(w.queue, q)
 	w.bytes += len(q.frame)
+	w.total += int64(len(q.frame))
 	if !w.running {
 		w.running = true
 		w.start()
