@@ -165,7 +165,8 @@ func FuzzDecode(f *testing.F) {
 			f1.Expires()
 			f1.UsePath()
 			f1.UseNickname()
-			if f1.Invalid != nil || endLineIn(body1, f1.TransactionID) || !f1.IsRequest() && f1.HasBody() { // AppendFrame is stricter
+			if f1.Invalid != nil || endLineIn(body1, f1.TransactionID) || !f1.IsRequest() && f1.HasBody() || // AppendFrame is stricter
+				len(body1) > maxOtherBody && string(f1.Method) != MethodSend {
 				continue
 			}
 			again, err := AppendFrame(nil, f1, body1)
