@@ -91,12 +91,12 @@ func (d *Delivery) end(err error) {
 }
 
 // judge, under s.mu, looks whether a failure is that of the whole session: of a keep-alive, or one after which RFC 4975 wants a new session
-// (sections 7.3.2, 10.8, 10.10).
+// (sections 10.8 and 10.10). A 408 is a timeout like any other (section 10.4), except in a REPORT.
 func (s *Session) judge(d *Delivery, err error) {
 	var refused *StatusError
 	if errors.As(err, &refused) {
 		switch refused.Code {
-		case StatusTimeout, StatusNoSession, StatusSessionInUse:
+		case StatusNoSession, StatusSessionInUse:
 		default:
 			if !d.session {
 				return

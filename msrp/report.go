@@ -112,7 +112,11 @@ func (s *Session) report(f *Frame) {
 		s.reportLate(&Report{string(f.MessageID), f.ByteRange, code, printable(text)})
 	case d == nil:
 	case code != StatusOK:
-		d.end(&StatusError{code, printable(text)})
+		err := &StatusError{code, printable(text)}
+		d.end(err)
+		if code == StatusTimeout && s.dead == nil { // some of it has not arrived (section 7.3.2)
+			s.dead = err
+		}
 	default:
 		d.reported.add(f.ByteRange)
 		d.progress()
