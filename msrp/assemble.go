@@ -58,7 +58,7 @@ func (a *assembly) begin(r ByteRange) {
 
 // write puts p where the chunk in hand has got to. It returns false if that would leave too many gaps.
 func (a *assembly) write(p []byte) bool {
-	if len(a.ahead) == 0 && a.at == a.head.end() { // in order, as nearly always
+	if a.inOrder() { // as nearly always
 		a.head.bytes = append(a.head.bytes, p...)
 		a.at += int64(len(p))
 		return true
@@ -73,6 +73,22 @@ func (a *assembly) write(p []byte) bool {
 	}
 	a.join()
 	return true
+}
+
+// inOrder tells whether the next byte comes right after what is there.
+func (a *assembly) inOrder() bool { return len(a.ahead) == 0 && a.at == a.head.end() }
+
+// pass gives away the head.
+func (a *assembly) pass() []byte {
+	b := a.head.bytes
+	a.head = extent{at: a.head.end()}
+	return b
+}
+
+// passOver passes on n bytes that are in order without keeping them.
+func (a *assembly) passOver(n int) {
+	a.at += int64(n)
+	a.head.at = a.at
 }
 
 // put writes as much of p as belongs to one extent, a new one if need be.

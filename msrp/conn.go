@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// conn is one connection. Its read loop hands frames to the sessions bound to it and never waits for an application.
+// conn is one connection. Its read loop hands frames to the sessions bound to it and never waits for an application, but for pause.
 // Where locks are held together, Session.mu comes before conn.mu and writer.mu; Endpoint.mu is held alone.
 type conn struct {
 	e      *Endpoint
@@ -35,6 +35,8 @@ type conn struct {
 	unbound  bool                // accepted and without a session so far
 	bindBy   time.Time           // until when it has to name one
 	ending   bool                // takes no more sessions
+	company  chan struct{}       // not nil during a pause of the read loop; closed when a second session comes
+	resumed  time.Time           // when the latest pause ended
 }
 
 func newConn(e *Endpoint, nc net.Conn, accepted bool) *conn {
@@ -221,6 +223,7 @@ func (c *conn) attach(s *Session) bool {
 		c.nc.SetReadDeadline(time.Time{})
 	}
 	c.sessions[s.uri.SessionID] = s
+	c.joined()
 	return true
 }
 
@@ -356,6 +359,14 @@ func (c *conn) refuse(f *Frame, code int) error {
 
 // respond answers a request, if its sender wants an answer (RFC 4975 section 7.2).
 func (c *conn) respond(f *Frame, code int) error {
+	if b := response(f, code); b != nil {
+		return c.w.push(b)
+	}
+	return nil
+}
+
+// response is the answer to a request, nil if its sender wants none.
+func response(f *Frame, code int) []byte {
 	if bytes.EqualFold(f.FailureReport, []byte("no")) ||
 		code == StatusOK && bytes.EqualFold(f.FailureReport, []byte("partial")) || string(f.Method) == MethodReport {
 		return nil
@@ -370,8 +381,7 @@ func (c *conn) respond(f *Frame, code int) error {
 	b = append(append(b, text...), "\r\nTo-Path: "...)
 	b = append(append(b, back...), "\r\nFrom-Path: "...)
 	b = append(append(b, firstURI(f.ToPath)...), "\r\n-------"...)
-	b = append(append(b, f.TransactionID...), "$\r\n"...)
-	return c.w.push(b)
+	return append(append(b, f.TransactionID...), "$\r\n"...)
 }
 
 func firstURI(path []byte) []byte {

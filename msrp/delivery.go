@@ -207,7 +207,11 @@ func (s *Session) sweep() {
 	now, released := time.Now(), []int(nil)
 	s.wakeAt = time.Time{}
 	s.inflight = slices.DeleteFunc(s.inflight, func(r request) bool {
-		if due := s.conn.w.due(r.d); now.Before(due) {
+		due := s.conn.w.due(r.d)
+		if later := s.conn.patience(); later.After(due) {
+			due = later
+		}
+		if now.Before(due) {
 			s.arm(due)
 			return false
 		}

@@ -272,7 +272,7 @@ func TestSessionsShareAConnection(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(m.Body))
 	}
-	require.Nil(t, other.inbox.take())
+	require.Nil(t, other.next())
 	require.NoError(t, other.Close())
 	exchange(frame(s, "aaaa4", "", "", Complete))
 	require.NoError(t, s.Err())

@@ -19,7 +19,7 @@ type inbox struct {
 	ring     []*Message // what waits: count messages from first on, around the end; its length is a power of two
 	first    int
 	count    int
-	bytes    int // weight of what waits
+	bytes    int // weight of what waits, with what the Readers of messages have not read
 	closed   bool
 	partials map[string]*partial
 	gathered int       // bytes of those in partials
@@ -29,6 +29,10 @@ type inbox struct {
 	accepted    bool   // it is one of SessionOptions.AcceptTypes
 
 	refusals int64 // messages refused with 413 so far
+
+	streams  []*stream     // have not come to their end
+	room     chan struct{} // not nil if the read loop waits for room: closed when there may be some
+	withheld []withheld    // oldest first
 
 	timer  *time.Timer // runs Session.tidy
 	wakeAt time.Time   // when; zero if it is not set
@@ -68,25 +72,47 @@ func (b *inbox) put(m *Message) bool {
 	return true
 }
 
-// take returns the oldest message, nil if there is none.
-func (b *inbox) take() *Message {
+// take returns the oldest message, nil if there is none, and responses that are due with that.
+func (b *inbox) take() (*Message, []withheld) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.count == 0 {
-		return nil
+		return nil, nil
 	}
 	m := b.ring[b.first]
 	b.ring[b.first] = nil
 	b.first = (b.first + 1) & (len(b.ring) - 1)
 	b.count--
-	b.bytes -= m.weight()
 	if len(b.ring) > firstRing && b.count <= len(b.ring)/8 { // after a burst
 		b.resize(len(b.ring) / 4)
 	}
 	if b.count > 0 {
 		b.signal()
 	}
-	return m
+	return m, b.freed(m.weight())
+}
+
+// freed, under mu, counts what the application has taken out. The responses that it returns are due.
+func (b *inbox) freed(n int) []withheld {
+	b.bytes -= n
+	if b.room != nil {
+		close(b.room)
+		b.room = nil
+	}
+	if b.bytes > b.mostBytes/2 {
+		return nil
+	}
+	due := b.withheld
+	b.withheld = nil
+	return due
+}
+
+// whenFreed, under mu, is closed when the application takes something out.
+func (b *inbox) whenFreed() <-chan struct{} {
+	if b.room == nil {
+		b.room = make(chan struct{})
+	}
+	return b.room
 }
 
 func (b *inbox) resize(n int) {
@@ -109,7 +135,10 @@ func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	b.partials, b.gathered, b.refused = nil, 0, nil
+	b.partials, b.gathered, b.refused, b.withheld = nil, 0, nil, nil
+	for len(b.streams) > 0 {
+		b.end(b.streams[0], errBrokeOff)
+	}
 	if b.timer != nil {
 		b.timer.Stop()
 	}
@@ -128,7 +157,7 @@ func (b *inbox) load() (messages, bytes, unfinished int, refused int64) {
 // come when a peer sends again, in a new session for example, what it had no answer to.
 func (s *Session) Receive(ctx context.Context) (*Message, error) {
 	for {
-		if m := s.inbox.take(); m != nil {
+		if m := s.next(); m != nil {
 			return m, nil
 		}
 		select {
@@ -136,12 +165,18 @@ func (s *Session) Receive(ctx context.Context) (*Message, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-s.done:
-			if m := s.inbox.take(); m != nil { // one that came just before the end
+			if m := s.next(); m != nil { // one that came just before the end
 				return m, nil
 			}
 			return nil, s.Err()
 		}
 	}
+}
+
+func (s *Session) next() *Message {
+	m, due := s.inbox.take()
+	answer(due)
+	return m
 }
 
 // Messages yields what Receive returns, until an error, which is the last thing it yields.

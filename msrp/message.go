@@ -25,6 +25,15 @@ type Message struct {
 	from string // of a received one: its From-Path, where that is not written like the path that Connect was told
 }
 
+// Close gives up what has not been read of a received message with a Reader, and frees it; what still comes is refused with 413. It does nothing for other
+// messages, a second time, or for a Reader of the caller's. It never waits, and it may run beside Read, which then returns ErrClosed. The error is always nil.
+func (m *Message) Close() error {
+	if st, ok := m.Reader.(*stream); ok {
+		return st.Close()
+	}
+	return nil
+}
+
 // FailureReport is the Failure-Report header (RFC 4975 section 7.1.1).
 type FailureReport uint8
 

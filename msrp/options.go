@@ -30,6 +30,9 @@ type Options struct {
 	InboxMessages int
 	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes; headers of a message over 512 bytes count too. Default 16 MiB, or MaxMessage if that is more.
 	InboxBytes int
+	// StreamAbove has Receive return a message before it is whole, with Reader instead of Body, once more than so many bytes of it are there and no gap is before
+	// them. MaxMessage does not bound such a message; see "Limits" on what stops its sender when it is read slowly. It is at most MaxMessage. Default 0: never.
+	StreamAbove int
 	// KeepAlive has a session that has sent no request for so long send an empty one, which keeps the state of NATs alive and finds out whether the peer is still
 	// there: a session whose keep-alive is refused or not answered ends with that error. Blink does it every 60 s. Default 0: never.
 	KeepAlive time.Duration
@@ -96,6 +99,7 @@ const (
 	responseQueue  = 1 << 20    // bytes queued on a connection before the peer counts as stalled
 	maxPartials    = 16         // unfinished incoming messages per session
 	maxExtents     = 64         // parts of one that gaps keep apart
+	maxWithheld    = 64         // responses to chunks that wait until a Reader has caught up
 	maxUnreported  = 8192       // deliveries of a session that wait for a success report
 	maxLateReports = 64         // failure reports that wait for ReceiveReport
 	maxSilent      = 256        // requests whose failure may be answered and whose success is not
@@ -110,6 +114,8 @@ const (
 	lingerTimeout   = time.Second            // for a peer to hang up after our Shutdown
 	bindTimeout     = 30 * time.Second       // for an accepted connection to name a session
 	partialTimeout  = 2 * time.Minute        // between two chunks of a message or two pieces of a frame
+	withholdTimeout = 20 * time.Second       // for a response withheld from the sender of a message that is read slowly
+	roomTimeout     = 30 * time.Second       // for the reader of a message to make room while its connection waits
 	reportTimeout   = 10 * time.Minute       // for a success report
 )
 
@@ -126,6 +132,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"MaxMessage", &r.MaxMessage, defaultMaxMessage},
 		{"InboxMessages", &r.InboxMessages, defaultInboxMessages},
 		{"InboxBytes", &r.InboxBytes, max(defaultInboxBytes, r.MaxMessage)},
+		{"StreamAbove", &r.StreamAbove, 0},
 		{"Limits.HeadBytes", &r.Limits.HeadBytes, defaultHeadBytes},
 		{"Limits.Headers", &r.Limits.Headers, defaultHeaders},
 	} {
@@ -135,6 +142,9 @@ func (o *Options) withDefaults() (Options, error) {
 		if *n.value == 0 {
 			*n.value = n.deflt
 		}
+	}
+	if r.StreamAbove > r.MaxMessage {
+		return r, fmt.Errorf("msrp: Options.StreamAbove is over MaxMessage")
 	}
 	if r.KeepAlive < 0 {
 		return r, fmt.Errorf("msrp: Options.KeepAlive is negative")

@@ -11,6 +11,7 @@ import (
 type partial struct {
 	assembly
 	m       Message   // without its body
+	stream  *stream   // has been handed out, and takes the body
 	counted int       // of its bytes in inbox.gathered
 	seen    time.Time // when its last chunk ended
 	busy    bool      // the read loop is at one
@@ -37,11 +38,13 @@ func (s *Session) receive(c *conn, f *Frame) error {
 		}
 	}
 	if code != 0 {
-		return s.refuse(c, f, code)
+		return s.refuse(c, f, p, code)
 	}
 	code, whole := s.settle(p, f)
-	if err := c.respond(f, code); err != nil {
-		return err
+	if code != StatusOK || p.stream == nil || !s.withhold(c, f) {
+		if err := c.respond(f, code); err != nil {
+			return err
+		}
 	}
 	if whole && p.m.SuccessReport && !s.e.o.ManualReports {
 		return ignoreClosed(s.reportOn(&p.m, ByteRange{1, p.total, p.total}, StatusOK))
@@ -91,6 +94,7 @@ func (s *Session) introduce(p *partial, f *Frame) int {
 	switch most := int64(s.e.o.MaxMessage); {
 	case !s.inbox.accepted:
 		return StatusUnsupportedMedia
+	case s.e.o.StreamAbove > 0:
 	case f.ByteRange.Total > most || f.ByteRange.Start > most+1:
 		return StatusStopSending
 	}
@@ -119,14 +123,43 @@ func (s *Session) collect(c *conn, p *partial) (code int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if !p.write(piece) || p.at > int64(s.e.o.MaxMessage) || p.size() > s.e.o.MaxMessage {
-			return StatusStopSending, nil
+		if code = s.add(c, p, piece); code != 0 {
+			return code, nil
 		}
 	}
 }
 
+// add takes a piece of a message's body.
+func (s *Session) add(c *conn, p *partial, piece []byte) (code int) {
+	o := &s.e.o
+	if p.stream != nil && p.inOrder() {
+		p.passOver(len(piece))
+		return s.pour(c, p.stream, piece)
+	}
+	if !p.write(piece) {
+		return StatusStopSending
+	}
+	if p.stream == nil && o.StreamAbove > 0 && len(p.head.bytes) > o.StreamAbove {
+		code = s.handOver(c, p)
+	}
+	if code == 0 && p.stream != nil {
+		code = s.pour(c, p.stream, p.pass())
+	}
+	if code == 0 && (p.size() > o.MaxMessage || o.StreamAbove == 0 && p.at > int64(o.MaxMessage)) {
+		code = StatusStopSending
+	}
+	return code
+}
+
 // refuse answers a chunk at once, as its sender may then stop within it (RFC 4975 section 10.5), skips its body and forgets the message.
-func (s *Session) refuse(c *conn, f *Frame, code int) error {
+func (s *Session) refuse(c *conn, f *Frame, p *partial, code int) error {
+	b := &s.inbox
+	if p != nil {
+		b.mu.Lock()
+		b.end(p.stream, errNoRoom)
+		b.forget(f.MessageID)
+		b.mu.Unlock()
+	}
 	if err := c.respond(f, code); err != nil {
 		return err
 	}
@@ -139,10 +172,8 @@ func (s *Session) refuse(c *conn, f *Frame, code int) error {
 			return err
 		}
 	}
-	b := &s.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.forget(f.MessageID)
 	s.noteRefusal(f.MessageID, code, f.Continuation)
 	return nil
 }
@@ -157,13 +188,16 @@ func (s *Session) settle(p *partial, f *Frame) (code int, whole bool) {
 		return StatusNoSession, false
 	case f.Continuation == Aborted:
 		code = StatusOK
+		b.end(p.stream, ErrAborted)
 	case !consistent:
 		code = StatusBadRequest
+		b.end(p.stream, malformed("the chunks of a message contradict each other"))
 	case !p.whole():
 		if s.keep(p) {
 			return StatusOK, false
 		}
 		code = StatusStopSending
+		b.end(p.stream, errNoRoom)
 	case b.deliver(p):
 		code, whole = StatusOK, true
 	default:
@@ -176,8 +210,12 @@ func (s *Session) settle(p *partial, f *Frame) (code int, whole bool) {
 	return code, whole
 }
 
-// deliver, under mu, puts a whole message into the inbox, if there is room.
+// deliver, under mu, puts a whole message into the inbox, if there is room, or ends its stream.
 func (b *inbox) deliver(p *partial) bool {
+	if p.stream != nil {
+		b.end(p.stream, io.EOF)
+		return true
+	}
 	m := new(Message)
 	*m = p.m
 	m.Body = p.head.bytes
@@ -254,9 +292,11 @@ func (s *Session) tidyAt(t time.Time) {
 	b.wakeAt = t
 }
 
-// tidy drops unfinished messages whose sender fell silent, and tells it.
+// tidy gives responses that have been withheld long enough, drops unfinished messages whose sender fell silent, and tells it.
 func (s *Session) tidy() {
-	for _, p := range s.outdated(time.Now()) {
+	due, dropped := s.outdated(time.Now())
+	answer(due)
+	for _, p := range dropped {
 		r := ByteRange{1, p.head.end(), p.last.Total}
 		if err := s.reportOn(&p.m, r, StatusStopSending); err != nil {
 			return
@@ -264,11 +304,18 @@ func (s *Session) tidy() {
 	}
 }
 
-func (s *Session) outdated(now time.Time) (dropped []*partial) {
+func (s *Session) outdated(now time.Time) (due []withheld, dropped []*partial) {
 	b := &s.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wakeAt = time.Time{}
+	for len(b.withheld) > 0 && !now.Before(b.withheld[0].due) {
+		due = append(due, b.withheld[0])
+		b.withheld = b.withheld[1:]
+	}
+	if len(b.withheld) > 0 {
+		s.tidyAt(b.withheld[0].due)
+	}
 	for id, p := range b.partials {
 		switch due := p.seen.Add(partialTimeout); {
 		case p.busy:
@@ -277,6 +324,7 @@ func (s *Session) outdated(now time.Time) (dropped []*partial) {
 			s.tidyAt(due)
 		default:
 			dropped = append(dropped, p)
+			b.end(p.stream, errSilence)
 			b.forget([]byte(id))
 		}
 	}
@@ -286,5 +334,5 @@ func (s *Session) outdated(now time.Time) (dropped []*partial) {
 	if len(b.refused) > 0 {
 		s.tidyAt(b.refused[0].last.Add(partialTimeout))
 	}
-	return dropped
+	return due, dropped
 }

@@ -60,6 +60,9 @@ func (s *Session) reportLate(r *Report) {
 // a code or a message that cannot go on the wire.
 func (s *Session) Report(m *Message, code int) error {
 	size := int64(len(m.Body))
+	if st, ok := m.Reader.(*stream); ok {
+		size = st.received()
+	}
 	return s.reportOn(m, ByteRange{1, size, size}, code)
 }
 
