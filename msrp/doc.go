@@ -20,7 +20,7 @@
 // Endpoint, Session and Delivery are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
 // a session has none of its own.
 // The read loop never waits for the application: what finds no room in a session's inbox is refused on the wire with 413, which the
-// sender's Delivery reports. The only thing that it waits for, if its connection carries no session yet, is the Connect of the session that a
+// sender's Delivery reports. With Options.StreamAbove there is one exception, for a connection that carries one session alone: see Limits. The only thing that it waits for else, if its connection carries no session yet, is the Connect of the session that a
 // request with a body names; one without a body waits on the side, one for each session, and the connection goes on. Close works at any moment, against a silent or slow peer too, and waits at most 100 ms for the last alert of a TLS connection.
 //
 // # Limits
@@ -35,6 +35,12 @@
 // 16 KiB. So is an accepted one that names no session within 30 s, or that is the 257th such, and one that is refused by its
 // certificate within a second. A request waits 30 s for the Connect of its session. Dialling with its TLS handshake has 30 s. An idle session with its connection takes
 // less than 16 KiB, without what TLS and the operating system need. Peers that are gone without a word are found by TCP keep-alive in about two and a half minutes.
+//
+// With Options.StreamAbove a longer message is not bounded in length; what its Reader has not read counts in InboxBytes. A reader slower than its sender
+// slows the sender down. While more than half of InboxBytes waits, the 200 for a chunk is withheld, for 20 s at most and for 64 chunks. When
+// all of it waits and the connection carries no other session, the read loop pauses until there is room, or the session or the connection ends,
+// or another session joins, or for 30 s in which nothing is taken out; during that time no response to our own requests is read either, and none times out. Beside other
+// sessions, and after those 30 s, the message is refused with 413 and its Reader ends with an error that wraps ErrTooLarge.
 //
 // # Security
 //

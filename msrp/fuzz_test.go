@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(seed+seed), uint16(7))
 	}
 	f.Fuzz(func(t *testing.T, wire []byte, piece uint16) {
-		e, err := New(&Options{Host: "passive.example.com:2855", MaxMessage: 200, InboxMessages: 2, InboxBytes: 300})
+		e, err := New(&Options{Host: "passive.example.com:2855", MaxMessage: 200, InboxMessages: 2, InboxBytes: 300, StreamAbove: int(piece%3) * 20})
 		require.NoError(t, err)
 		defer e.Close() // it waits for every goroutine
 		s, err := e.NewSession(nil)
@@ -50,6 +51,19 @@ func FuzzSession(f *testing.F) {
 		request, _, err := readFrame(d)
 		require.NoError(t, err)
 
+		var readers sync.WaitGroup
+		if s.e.o.StreamAbove > 0 { // what is streamed must be read, or its sender waits
+			readers.Go(func() {
+				for m, err := range s.Messages(within) {
+					if err != nil {
+						return
+					}
+					if m.Reader != nil {
+						readers.Go(func() { io.Copy(io.Discard, m.Reader) })
+					}
+				}
+			})
+		}
 		in := strings.NewReplacer("\x01", s.own, "\x02", rawPath, "\x03", string(request.TransactionID)).Replace(string(wire))
 		read := make(chan struct{})
 		go func() { // every answer must be a frame
@@ -80,5 +94,8 @@ func FuzzSession(f *testing.F) {
 				break
 			}
 		}
+		readers.Wait()
+		_, bytes, _, _ = s.inbox.load()
+		require.Zero(t, bytes)
 	})
 }

@@ -88,8 +88,8 @@ func BenchmarkIdleSessions(b *testing.B) {
 	}
 }
 
-// stream sends b.N messages of 100 bytes by turns over some pairs, each answered with a 200.
-func stream(b *testing.B, pairs [][2]*Session) {
+// pourMessages sends b.N messages of 100 bytes by turns over some pairs, each answered with a 200.
+func pourMessages(b *testing.B, pairs [][2]*Session) {
 	const batch = 100
 	m := text(strings.Repeat("x", 100))
 	b.ReportAllocs()
@@ -113,7 +113,7 @@ func BenchmarkAmongIdleSessions(b *testing.B) {
 		b.Run(fmt.Sprint(idle), func(b *testing.B) {
 			e := loopback(b)
 			idlePairs(b, e, idle/2)
-			stream(b, idlePairs(b, e, 1))
+			pourMessages(b, idlePairs(b, e, 1))
 			require.NoError(b, e.Close())
 		})
 	}
@@ -128,7 +128,7 @@ func BenchmarkSharedConnection(b *testing.B) {
 			e, err := New(&Options{ShareConnections: true})
 			require.NoError(b, err)
 			require.NoError(b, e.Serve(l))
-			stream(b, idlePairs(b, e, n))
+			pourMessages(b, idlePairs(b, e, n))
 			require.NoError(b, e.Close())
 		})
 	}
