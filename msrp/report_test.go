@@ -284,6 +284,8 @@ func TestRFC7701_7_1_Nickname(t *testing.T) {
 			require.Equal(t, MethodNickname, string(f.Method))
 			require.Equal(t, c.header, string(f.Value("Use-Nickname")))
 			require.Empty(t, f.MessageID)
+			require.Empty(t, f.SuccessReport)
+			require.Empty(t, f.FailureReport)
 			write(t, nc, strings.Replace(ok(s, f), "200 OK", c.answer, 1))
 			err = <-result
 			if c.code == 0 {

@@ -17,7 +17,7 @@ import (
 const requirementsHead = "| section | level | requirement | what we do | test |"
 
 var (
-	levels   = []string{"MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "should", "must"} // in lower case where the RFC has it so
+	levels   = []string{"MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "must", "should", "may"} // in lower case where the RFC has it so
 	testName = regexp.MustCompile(`\b(Test|Fuzz|Example)[A-Z0-9_]\w*`)
 )
 
