@@ -55,6 +55,8 @@ func TestRFC4975_7_3_1_Assembly(t *testing.T) {
 		"sent twice":               {[]chunk{{"1-3/6", "abc", '+'}, {"1-3/6", "abc", '+'}, {"4-6/6", "def", '$'}}, "abcdef"},
 		"the $ chunk has the size": {[]chunk{{"1-3/99", "abc", '+'}, {"4-6/99", "def", '$'}}, "abcdef"},
 		"$ from 1 is everything":   {[]chunk{{"1-3/9", "abc", '+'}, {"7-8/9", "gh", '+'}, {"1-5/5", "hello", '$'}}, "hello"},
+		"no range is everything":   {[]chunk{{"1-3/9", "abc", '+'}, {"7-8/9", "gh", '+'}, {"", "hello", '$'}}, "hello"},
+		"another range from 1":     {[]chunk{{"1-*/*", "abc", '+'}, {"1-*/5", "hello", '$'}}, "hello"},
 		"shorter than its range":   {[]chunk{{"1-9/9", "abc", '+'}, {"4-9/9", "defghi", '$'}}, "abcdefghi"},
 		"interrupted at its end":   {[]chunk{{"1-*/3", "abc", '+'}, {"4-3/3", "", '$'}}, "abc"},
 		"an empty end":             {[]chunk{{"1-3/3", "abc", '+'}, {"", "", '$'}}, "abc"},

@@ -17,7 +17,7 @@
 //
 // # Concurrency
 //
-// Endpoint, Session and Delivery are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
+// Endpoint, Session, Delivery and what a received message reads from are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
 // a session has none of its own.
 // The read loop never waits for the application: what finds no room in a session's inbox is refused on the wire with 413, which the
 // sender's Delivery reports. With Options.StreamAbove there is one exception, for a connection that carries one session alone: see Limits. The only thing that it waits for else, if its connection carries no session yet, is the Connect of the session that a

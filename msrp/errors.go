@@ -31,6 +31,8 @@ var (
 	// ErrFingerprint is wrapped by errors of Connect about a peer without a certificate that has one of ConnectOptions.Fingerprints, or about Fingerprints none of which
 	// is of a hash that can be trusted.
 	ErrFingerprint = errors.New("msrp: no certificate with the fingerprint demanded")
+	// ErrAborted is what the Reader of a message ends with when its sender has given the message up (RFC 4975 section 7.1).
+	ErrAborted = errors.New("msrp: the sender gave the message up")
 	// ErrStalled says that the peer stopped reading: what we owe it no longer fits in the write queue,
 	// or one frame could not be written within 30 s and a second more for each 16 KiB. The connection is closed.
 	ErrStalled = errors.New("msrp: the peer does not read")

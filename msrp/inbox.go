@@ -49,7 +49,7 @@ func newInbox(o *Options) inbox {
 
 // weight is what a message counts in the inbox.
 func (m *Message) weight() int {
-	head := len(m.ContentType)
+	head := len(m.ContentType) + len(m.from)
 	for _, h := range m.Header {
 		head += len(h.Name) + len(h.Value)
 	}

@@ -11,7 +11,7 @@ type Message struct {
 	// Body is the content in bytes, of any length; a receiver bounds it by Options.MaxMessage.
 	Body []byte
 	// Reader is the body instead of Body, when it is too large for memory or not all there yet. Send reads it to its end before it returns. A received
-	// message has it if its body is over Options.StreamAbove; it then gives the body as it arrives, for one goroutine at a time, and Close gives up the rest. After the last byte it
+	// message has it if its body is over Options.StreamAbove; it then gives the body as it arrives, and Close gives up the rest. After the last byte it
 	// returns io.EOF, and only if the message is whole; else ErrAborted, ErrClosed after Close, or an error that wraps io.ErrUnexpectedEOF for a session that
 	// has ended, ErrTimeout for a sender that fell silent for 2 minutes, ErrTooLarge for a reader that was too slow, or ErrMalformed for chunks that contradict
 	// each other. What came before the end of the session stays readable. Default nil.

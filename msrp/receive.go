@@ -4,25 +4,7 @@ import (
 	"bytes"
 	"io"
 	"slices"
-	"time"
 )
-
-// partial is an incoming message that is not whole yet.
-type partial struct {
-	assembly
-	m       Message   // without its body
-	stream  *stream   // has been handed out, and takes the body
-	counted int       // of its bytes in inbox.gathered
-	seen    time.Time // when its last chunk ended
-	busy    bool      // the read loop is at one
-}
-
-// refusal is a message of which further chunks are refused too. Nothing else is kept of it.
-type refusal struct {
-	id   string
-	code int
-	last time.Time
-}
 
 // receive takes one SEND frame, answers it and puts a finished message into the inbox. It runs on the read loop.
 func (s *Session) receive(c *conn, f *Frame) error {
@@ -151,33 +133,6 @@ func (s *Session) add(c *conn, p *partial, piece []byte) (code int) {
 	return code
 }
 
-// refuse answers a chunk at once, as its sender may then stop within it (RFC 4975 section 10.5), skips its body and forgets the message.
-func (s *Session) refuse(c *conn, f *Frame, p *partial, code int) error {
-	b := &s.inbox
-	if p != nil {
-		b.mu.Lock()
-		b.end(p.stream, errNoRoom)
-		b.forget(f.MessageID)
-		b.mu.Unlock()
-	}
-	if err := c.respond(f, code); err != nil {
-		return err
-	}
-	for {
-		_, err := c.dec.Body()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s.noteRefusal(f.MessageID, code, f.Continuation)
-	return nil
-}
-
 // settle does what the end of a chunk demands: it keeps the partial message, drops it, or delivers it whole.
 func (s *Session) settle(p *partial, f *Frame) (code int, whole bool) {
 	b := &s.inbox
@@ -220,119 +175,4 @@ func (b *inbox) deliver(p *partial) bool {
 	*m = p.m
 	m.Body = p.head.bytes
 	return b.put(m)
-}
-
-// keep, under inbox.mu, waits for further chunks of a message, if there is room.
-func (s *Session) keep(p *partial) bool {
-	b := &s.inbox
-	size, known := p.size(), b.partials[p.m.ID] != nil
-	if !known && len(b.partials) == maxPartials || b.gathered+size-p.counted > s.e.o.MaxMessage {
-		return false
-	}
-	b.gathered += size - p.counted
-	p.counted, p.busy, p.seen = size, false, time.Now()
-	if !known {
-		if b.partials == nil {
-			b.partials = map[string]*partial{}
-		}
-		kept := *p
-		b.partials[p.m.ID] = &kept
-	}
-	s.tidyAt(p.seen.Add(partialTimeout))
-	return true
-}
-
-// forget, under mu, drops an unfinished message.
-func (b *inbox) forget(id []byte) {
-	if p := b.partials[string(id)]; p != nil {
-		b.gathered -= p.counted
-		delete(b.partials, string(id))
-	}
-}
-
-// refusal, under mu, finds a message that was refused, -1 if there is none.
-func (b *inbox) refusal(id []byte) int {
-	for i := range b.refused {
-		if b.refused[i].id == string(id) {
-			return i
-		}
-	}
-	return -1
-}
-
-// noteRefusal, under inbox.mu, notes that a chunk was refused, for the chunks that may still come.
-func (s *Session) noteRefusal(id []byte, code int, flag Continuation) {
-	b := &s.inbox
-	if i := b.refusal(id); i >= 0 {
-		b.refused = slices.Delete(b.refused, i, i+1)
-	} else if code == StatusStopSending {
-		b.refusals++
-	}
-	if flag != More || b.closed || !validTransactionID(id) {
-		return
-	}
-	if len(b.refused) == maxPartials {
-		b.refused = slices.Delete(b.refused, 0, 1)
-	}
-	b.refused = append(b.refused, refusal{string(id), code, time.Now()})
-	s.tidyAt(b.refused[0].last.Add(partialTimeout))
-}
-
-// tidyAt, under inbox.mu, has tidy run at t at the latest.
-func (s *Session) tidyAt(t time.Time) {
-	b := &s.inbox
-	switch {
-	case b.closed || !b.wakeAt.IsZero() && !t.Before(b.wakeAt):
-		return
-	case b.timer == nil:
-		b.timer = time.AfterFunc(time.Until(t), s.tidy)
-	default:
-		b.timer.Reset(time.Until(t))
-	}
-	b.wakeAt = t
-}
-
-// tidy gives responses that have been withheld long enough, drops unfinished messages whose sender fell silent, and tells it.
-func (s *Session) tidy() {
-	due, dropped := s.outdated(time.Now())
-	answer(due)
-	for _, p := range dropped {
-		r := ByteRange{1, p.head.end(), p.last.Total}
-		if err := s.reportOn(&p.m, r, StatusStopSending); err != nil {
-			return
-		}
-	}
-}
-
-func (s *Session) outdated(now time.Time) (due []withheld, dropped []*partial) {
-	b := &s.inbox
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.wakeAt = time.Time{}
-	for len(b.withheld) > 0 && !now.Before(b.withheld[0].due) {
-		due = append(due, b.withheld[0])
-		b.withheld = b.withheld[1:]
-	}
-	if len(b.withheld) > 0 {
-		s.tidyAt(b.withheld[0].due)
-	}
-	for id, p := range b.partials {
-		switch due := p.seen.Add(partialTimeout); {
-		case p.busy:
-			s.tidyAt(now.Add(partialTimeout))
-		case now.Before(due):
-			s.tidyAt(due)
-		default:
-			dropped = append(dropped, p)
-			b.end(p.stream, errSilence)
-			b.forget([]byte(id))
-		}
-	}
-	for len(b.refused) > 0 && !now.Before(b.refused[0].last.Add(partialTimeout)) {
-		b.refused = slices.Delete(b.refused, 0, 1)
-	}
-	if len(b.refused) > 0 {
-		s.tidyAt(b.refused[0].last.Add(partialTimeout))
-	}
-	return due, dropped
 }

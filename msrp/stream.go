@@ -7,9 +7,6 @@ import (
 	"sync"
 )
 
-// ErrAborted is what the Reader of a message ends with when its sender has given the message up (RFC 4975 section 7.1).
-var ErrAborted = fmt.Errorf("msrp: the sender gave the message up")
-
 var (
 	errBrokeOff = fmt.Errorf("msrp: the session ended within the message: %w", io.ErrUnexpectedEOF)
 	errSilence  = fmt.Errorf("%w: the sender broke off within the message", ErrTimeout)
@@ -32,26 +29,24 @@ func newStream(s *Session) *stream {
 	return &stream{s: s, more: sync.Cond{L: &s.inbox.mu}}
 }
 
-// Read waits for the next bytes of the message. It may run beside Close, but not beside another Read.
+// Read waits for the next bytes of the message. It gives no more than one block at a time, as the read loop waits for the lock.
 func (st *stream) Read(p []byte) (int, error) {
 	b := &st.s.inbox
 	b.mu.Lock()
 	for len(p) > 0 && len(st.blocks) == 0 && st.err == nil && !st.closed {
 		st.more.Wait()
 	}
+	var due []withheld
 	n, err := 0, error(nil)
-	for n < len(p) && len(st.blocks) > 0 {
-		n += st.take(p[n:])
-	}
 	switch {
+	case len(p) == 0:
 	case st.closed:
 		err = ErrClosed
-	case n == 0 && len(p) > 0:
-		err = st.err
-	}
-	var due []withheld
-	if n > 0 {
+	case len(st.blocks) > 0:
+		n = st.take(p)
 		due = b.freed(n)
+	default:
+		err = st.err
 	}
 	b.mu.Unlock()
 	answer(due)

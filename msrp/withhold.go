@@ -28,6 +28,19 @@ func (s *Session) withhold(c *conn, f *Frame) bool {
 	return true
 }
 
+// overdue, under inbox.mu, takes out the responses that have been withheld for as long as they may be.
+func (s *Session) overdue(now time.Time) (due []withheld) {
+	b := &s.inbox
+	for len(b.withheld) > 0 && !now.Before(b.withheld[0].due) {
+		due = append(due, b.withheld[0])
+		b.withheld = b.withheld[1:]
+	}
+	if len(b.withheld) > 0 {
+		s.tidyAt(b.withheld[0].due)
+	}
+	return due
+}
+
 // answer gives responses that were withheld. It is called without a lock.
 func answer(due []withheld) {
 	for _, w := range due {
