@@ -190,7 +190,7 @@ func (c *conn) finish(ctx context.Context, s *Session) {
 		return
 	}
 	c.w.stop()
-	if c.w.wait(ctx, 0) != nil || c.alert(half.CloseWrite) != nil {
+	if c.w.flush(ctx) != nil || c.alert(half.CloseWrite) != nil {
 		return
 	}
 	t := time.NewTimer(lingerTimeout)

@@ -29,6 +29,7 @@ type Delivery struct {
 	err          error
 	isSent       bool
 	ended        bool
+	aborted      bool          // its end ended a chunk in progress
 	sent, done   chan struct{} // made when somebody asks
 }
 
@@ -66,17 +67,31 @@ func closedIf(c *chan struct{}, happened bool) chan struct{} {
 // *StatusError for a refusal or a failure report, ErrTimeout without a response within 30 s after the last byte was written, or a report
 // within 10 minutes, ErrUnreported if 8,192 later messages wait for theirs, what ended the session, or ctx's error, which leaves the Delivery as it is.
 func (d *Delivery) Wait(ctx context.Context) error {
-	select {
-	case <-d.Done():
+	for {
 		d.s.mu.Lock()
-		defer d.s.mu.Unlock()
-		return d.err
-	case <-ctx.Done():
-		return ctx.Err()
+		ended, err, done := d.ended, d.err, d.done
+		if !ended {
+			done = closedIf(&d.done, false)
+		}
+		d.s.mu.Unlock()
+		if ended {
+			return err
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-// end, under s.mu, ends the delivery; what came first counts.
+// fail, under s.mu, ends the delivery for what the peer said or left unsaid.
+func (d *Delivery) fail(err error) {
+	d.end(err)
+	d.s.judge(d, err)
+}
+
+// end, under s.mu, ends the delivery and with it its chunk in progress; what came first counts.
 func (d *Delivery) end(err error) {
 	if d.ended {
 		return
@@ -87,7 +102,9 @@ func (d *Delivery) end(err error) {
 		close(d.done)
 	}
 	d.s.forget(d)
-	d.s.judge(d, err)
+	if err != nil && d.s.conn != nil {
+		d.aborted = d.s.conn.w.cut(d, Aborted)
+	}
 }
 
 // judge, under s.mu, looks whether a failure is that of the whole session: of a keep-alive, or one after which RFC 4975 wants a new session
@@ -102,7 +119,7 @@ func (s *Session) judge(d *Delivery, err error) {
 				return
 			}
 		}
-	} else if err == nil || !d.session {
+	} else if !d.session {
 		return
 	}
 	if s.dead == nil {
@@ -163,7 +180,7 @@ func (s *Session) answered(f *Frame) {
 		if err == nil {
 			r.d.progress()
 		} else {
-			r.d.end(err)
+			r.d.fail(err)
 		}
 	} else if err != nil {
 		s.refusedSilent(id, err.(*StatusError))
@@ -216,7 +233,7 @@ func (s *Session) sweep() {
 			return false
 		}
 		released = append(released, r.bytes)
-		r.d.end(ErrTimeout)
+		r.d.fail(ErrTimeout)
 		return true
 	})
 	s.sweepReports(now)

@@ -28,7 +28,9 @@
 // A frame's head is bounded by Limits, a message by Options.MaxMessage, what waits for Receive by Options.InboxMessages and InboxBytes. A
 // session keeps at most 16 unfinished incoming messages, together no larger than MaxMessage and each in at most 64 parts, for 2 minutes after the last
 // chunk; their senders are then told with a REPORT of 413. Of a refused message only its ID is kept, for the 16 latest; a frame that stops halfway for 2 minutes ends the connection. A session sends at most 32 requests or 320 KiB without a response, of which
-// a chunk that may be ended early counts 10,000 bytes; a transfer reads no more than about 160 KiB ahead of what the connection takes, and makes a response of ours wait for 5 s at most.
+// a chunk that may be ended early counts 10,000 bytes; a transfer reads no more than about 160 KiB ahead of what the connection takes, makes a response of ours wait for 5 s at most,
+// and leaves no chunk open for longer than 30 s in which its Reader gives nothing: the peer would take the connection for broken.
+// The head of a message is refused by Send if a receiver with the default Limits would refuse it: 16 KiB, 57 headers of the caller's.
 // A response has 30 s from the last byte of the request (RFC 4975 section 7.1.1), a success report 10 minutes; 8,192 deliveries at a time wait
 // for one, and 64 late failure reports for ReceiveReport. A connection
 // is closed on which 1 MiB of responses and reports wait to be written, or one frame cannot be written in 30 s and a second more for each

@@ -1,15 +1,22 @@
 package msrp
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// keepAlive, under s.mu, sends an empty request when nothing was sent for Options.KeepAlive. It waits for no room: one is
+// keepAlive, under s.mu, sends an empty request when nothing was sent for Options.KeepAlive. It waits for no room, but one is
 // under way at a time. If it fails, so has the session.
 func (s *Session) keepAlive(now time.Time) {
 	every := s.e.o.KeepAlive
 	if every == 0 || s.conn == nil || s.shutdown {
 		return
 	}
-	if due := s.lastSent.Add(every); now.Before(due) {
+	due := s.lastSent.Add(every)
+	if slices.ContainsFunc(s.inflight, func(r request) bool { return r.d.session }) {
+		due = now.Add(every)
+	}
+	if now.Before(due) {
 		s.arm(due)
 		return
 	}

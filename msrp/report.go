@@ -116,7 +116,7 @@ func (s *Session) report(f *Frame) {
 	case d == nil:
 	case code != StatusOK:
 		err := &StatusError{code, printable(text)}
-		d.end(err)
+		d.fail(err)
 		if code == StatusTimeout && s.dead == nil { // some of it has not arrived (section 7.3.2)
 			s.dead = err
 		}
@@ -142,7 +142,7 @@ func (s *Session) delivery(id []byte) *Delivery {
 	return nil
 }
 
-// expect, under s.mu, remembers d for reports. The oldest that waits for its success report gives way when too many do.
+// expect, under s.mu, has reports find d.
 func (s *Session) expect(d *Delivery) {
 	if s.reports == nil {
 		s.reports = map[string]*Delivery{}
@@ -151,12 +151,14 @@ func (s *Session) expect(d *Delivery) {
 		old.end(ErrUnreported) // an ID used again by the caller
 	}
 	s.reports[d.id] = d
-	if !d.report {
-		return
-	}
-	if len(s.reports) > maxUnreported && s.oldest != nil {
+}
+
+// awaitReport, under s.mu, begins the time for the success report of d, which has been sent. The oldest that waits gives way when too many do.
+func (s *Session) awaitReport(d *Delivery) {
+	if s.unreported == maxUnreported {
 		s.oldest.end(ErrUnreported)
 	}
+	s.unreported++
 	d.deadline = time.Now().Add(reportTimeout)
 	if d.older = s.newest; d.older != nil {
 		d.older.newer = d
@@ -167,11 +169,15 @@ func (s *Session) expect(d *Delivery) {
 	s.arm(s.oldest.deadline)
 }
 
-// forget, under s.mu, is the reverse of expect.
+// forget, under s.mu, is the reverse of expect and awaitReport.
 func (s *Session) forget(d *Delivery) {
 	if s.reports[d.id] == d {
 		delete(s.reports, d.id)
 	}
+	if d.older == nil && s.oldest != d {
+		return
+	}
+	s.unreported--
 	if d.older != nil {
 		d.older.newer = d.newer
 	} else if s.oldest == d {
@@ -220,12 +226,12 @@ func (s *Session) refusedSilent(id uint64, err *StatusError) {
 		if x.d.ended {
 			s.reportLate(&Report{MessageID: x.d.id, Code: err.Code, Comment: err.Comment})
 		}
-		x.d.end(err)
+		x.d.fail(err)
 		return
 	}
 }
 
-// spans are the parts of a message that success reports speak of, sorted and apart.
+// spans are the parts of a message that success reports speak of; they do not touch.
 type spans [][2]int64 // first byte, counted from 1, and last
 
 const maxSpans = 32

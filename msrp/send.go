@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -13,7 +14,8 @@ import (
 // room in the session's window, and for m.Reader, so it returns when the last chunk is queued; it keeps no reference to m. Messages of one goroutine
 // reach the wire in the order of its calls. A message without ContentType has no body: it keeps the session alive and is not shown to the peer's user.
 //
-// Errors: ErrNotConnected, ErrClosed or what ended the session, an error wrapping ErrMalformed for a field that cannot go on the wire,
+// Errors: ErrNotConnected, ErrClosed or what ended the session, an error wrapping ErrMalformed for a field that cannot go on the wire, one wrapping ErrTooLarge for
+// more headers than a receiver with the default Limits takes,
 // *StatusError or ErrTimeout if the peer refuses a chunk before the last is sent, what m.Reader returns, io.ErrUnexpectedEOF if it ends before m.Size, or
 // ctx's error, which is looked at between two reads of m.Reader; then the message is aborted on the wire.
 func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
@@ -23,6 +25,9 @@ func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 	c, err := s.connection(true)
 	if err != nil {
 		return nil, err
+	}
+	if s.headBytes(m) > defaultHeadBytes || len(m.Header) > maxHeaders {
+		return nil, fmt.Errorf("%w: the head of a message", ErrTooLarge)
 	}
 	d := &Delivery{id: m.ID, s: s, report: m.SuccessReport, size: int64(len(m.Body))}
 	if d.id == "" {
@@ -54,9 +59,9 @@ func (m *Message) check() error {
 		return malformed("body without ContentType")
 	case len(m.Body) > 0 && m.Reader != nil:
 		return malformed("message with Body and Reader")
-	case m.Size < 0 || m.Size > 0 && m.Reader == nil:
+	case m.Size < 0 || m.Size > mostCount || m.Size > 0 && m.Reader == nil:
 		return malformed("Size %d", m.Size)
-	case !validText([]byte(m.ContentType)):
+	case !validValue([]byte(m.ContentType)):
 		return malformed("ContentType %q", m.ContentType)
 	case m.ID != "" && (!validTransactionID([]byte(m.ID)) || !alphanum(rune(m.ID[0]))): // "ident"
 		return malformed("message ID %q", m.ID)
@@ -74,6 +79,15 @@ func (m *Message) checkHeaders() error {
 		}
 	}
 	return checkHeaders(m.Header)
+}
+
+// headBytes is about how long the head of a chunk of m is.
+func (s *Session) headBytes(m *Message) int {
+	n := ownHeadBytes + len(s.toPath) + len(s.own) + len(m.ContentType)
+	for _, h := range m.Header {
+		n += len(h.Name) + len(h.Value) + len(": \r\n")
+	}
+	return n
 }
 
 // connection returns the session's connection, for a new message or for something else.
@@ -133,7 +147,7 @@ func (s *Session) admit(ctx context.Context, c *conn, m *Message, d *Delivery, n
 		}
 		room = n
 	}
-	return room, c.w.wait(ctx, queue)
+	return room, c.w.wait(ctx, s.done, queue)
 }
 
 func (s *Session) giveBack(room int, err error) error {
@@ -159,6 +173,9 @@ func (s *Session) enqueue(d *Delivery, last bool, size int64, queue func() error
 	}
 	if last {
 		d.handed, d.size = true, size
+		if d.report {
+			s.awaitReport(d)
+		}
 	}
 	d.progress()
 	return nil

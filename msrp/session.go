@@ -43,6 +43,7 @@ type Session struct {
 	reports    map[string]*Delivery // wait for a success report, or are chunked
 	oldest     *Delivery            // of those that wait for a report
 	newest     *Delivery
+	unreported int       // so many
 	late       []*Report // wait for ReceiveReport
 	moreLate   chan struct{}
 	silents    []silent
@@ -100,12 +101,17 @@ func (s *Session) drain(ctx context.Context) error {
 	if err := s.window.acquire(ctx, s.done, nil, windowBytes+1); err != nil {
 		return ignoreClosed(err)
 	}
+	s.mu.Lock()
+	s.hungUp = true
+	for _, d := range s.reports {
+		if !d.handed {
+			d.end(ErrClosed)
+		}
+	}
+	s.mu.Unlock()
 	if err := c.w.flush(ctx); err != nil {
 		return ignoreClosed(err)
 	}
-	s.mu.Lock()
-	s.hungUp = true
-	s.mu.Unlock()
 	c.finish(ctx, s)
 	return nil
 }

@@ -18,9 +18,7 @@ func (s *Session) Stats() SessionStats {
 	st.InboxMessages, st.InboxBytes, st.UnfinishedBytes, st.Refused = s.inbox.load()
 	s.mu.Lock()
 	st.InFlight = len(s.inflight)
-	for d := s.oldest; d != nil; d = d.newer {
-		st.Unreported++
-	}
+	st.Unreported = s.unreported
 	c := s.conn
 	s.mu.Unlock()
 	st.InFlightBytes = s.window.load()

@@ -203,7 +203,7 @@ func TestRFC4975_7_1_EndLineInAStreamedBody(t *testing.T) {
 			s, _, d := rawPeer(t, nil)
 			body, feed := io.Pipe()
 			go s.Send(ctx, &Message{ContentType: "a/b", Reader: body, FailureReport: No})
-			feed.Write(make([]byte, interruptible))
+			feed.Write(make([]byte, interruptible+1)) // one byte stays back
 			f, err := d.Next()
 			require.NoError(t, err)
 			first := string(f.TransactionID)
@@ -219,7 +219,7 @@ func TestRFC4975_7_1_EndLineInAStreamedBody(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEqual(t, first, string(f.TransactionID))
 			all = append(all, rest...)
-			require.Equal(t, strings.Repeat("\x00", interruptible)+strings.Repeat("x", interruptible)+evil+strings.Repeat("y", interruptible), string(all))
+			require.Equal(t, strings.Repeat("\x00", interruptible+1)+strings.Repeat("x", interruptible)+evil+strings.Repeat("y", interruptible), string(all))
 			require.Equal(t, Complete, f.Continuation)
 		})
 	}

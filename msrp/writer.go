@@ -134,8 +134,19 @@ func (w *writer) extend(p *pieces, body []byte, flag Continuation) bool {
 // interrupt, under w.mu, ends a frame in pieces early.
 func (w *writer) interrupt() {
 	if w.frame != nil {
-		w.end(append(newBuffer(0), w.frame.endLine(More)...))
+		w.end(w.frame.endLine(More))
 	}
+}
+
+// cut ends the frame of d that is being queued in pieces, false if there is none.
+func (w *writer) cut(d *Delivery, flag Continuation) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || w.frame == nil || w.frame.d != d {
+		return false
+	}
+	w.end(w.frame.endLine(flag))
+	return true
 }
 
 // end, under w.mu, queues the end of a frame in pieces, and what was held behind it.
@@ -172,9 +183,9 @@ func (p *pieces) endLineIn(body []byte) bool {
 	return false
 }
 
-// wait returns when at most n bytes are queued. Who queues pieces does not count what is held: it would wait for itself.
-func (w *writer) wait(ctx context.Context, n int) error {
-	return w.until(ctx, func() bool { return w.bytes <= n })
+// wait returns when at most n bytes are queued, or with ErrClosed when done is closed. Who queues pieces does not count what is held: it would wait for itself.
+func (w *writer) wait(ctx context.Context, done <-chan struct{}, n int) error {
+	return w.until(ctx, done, func() bool { return w.bytes <= n })
 }
 
 // flush returns when what is queued now is written, whatever other sessions of the connection queue meanwhile.
@@ -182,11 +193,11 @@ func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
 	end := w.total
 	w.mu.Unlock()
-	return w.until(ctx, func() bool { return w.total-int64(w.bytes) >= end })
+	return w.until(ctx, nil, func() bool { return w.total-int64(w.bytes) >= end })
 }
 
-// until waits for a condition, looking whenever something has been written.
-func (w *writer) until(ctx context.Context, met func() bool) error {
+// until waits for a condition, looking whenever something has been written; with ErrClosed when done is closed.
+func (w *writer) until(ctx context.Context, done <-chan struct{}, met func() bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !met() && !w.closed {
@@ -197,6 +208,8 @@ func (w *writer) until(ctx context.Context, met func() bool) error {
 		select {
 		case <-room:
 		case <-w.done:
+		case <-done:
+			err = ErrClosed
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
