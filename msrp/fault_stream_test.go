@@ -85,6 +85,7 @@ func TestFaultHalfOpenStream(t *testing.T) {
 		require.NoError(t, err)
 		m, err := s.Receive(t.Context())
 		require.NoError(t, err)
+		synctest.Wait() // all of it has arrived
 		p.Wire.ToActive.Hold()
 		p.Wire.ToPassive.Hold()
 		begin := time.Now()
