@@ -86,16 +86,16 @@ func decodes(t *testing.T, cases []wireCase) {
 	}
 }
 
-func TestRFC4975_4_Examples(t *testing.T)     { decodes(t, rfc4975Section4) }
-func TestRFC4975_5_1_Chunks(t *testing.T)     { decodes(t, rfc4975Section5_1) }
-func TestRFC4975_7_1_Requests(t *testing.T)   { decodes(t, rfc4975Section7_1) }
-func TestRFC4975_7_1_1_Headers(t *testing.T)  { decodes(t, rfc4975Section7_1_1) }
-func TestRFC4975_7_1_2_Reports(t *testing.T)  { decodes(t, rfc4975Section7_1_2) }
-func TestRFC4975_7_2_Responses(t *testing.T)  { decodes(t, rfc4975Section7_2) }
-func TestRFC4975_9_Extensions(t *testing.T)   { decodes(t, rfc4975Section9) }
-func TestRFC4975_11_Examples(t *testing.T)    { decodes(t, rfc4975Section11) }
-func TestRFC4976_9_1_AuthFrames(t *testing.T) { decodes(t, rfc4976Auth) }
-func TestRFC7701_NicknameFrames(t *testing.T) { decodes(t, rfc7701Nickname) }
+func TestRFC4975_4_Examples(t *testing.T)       { decodes(t, rfc4975Section4) }
+func TestRFC4975_5_1_Chunks(t *testing.T)       { decodes(t, rfc4975Section5_1) }
+func TestRFC4975_7_1_Requests(t *testing.T)     { decodes(t, rfc4975Section7_1) }
+func TestRFC4975_7_1_1_Headers(t *testing.T)    { decodes(t, rfc4975Section7_1_1) }
+func TestRFC4975_7_1_2_Reports(t *testing.T)    { decodes(t, rfc4975Section7_1_2) }
+func TestRFC4975_7_2_Responses(t *testing.T)    { decodes(t, rfc4975Section7_2) }
+func TestRFC4975_9_Extensions(t *testing.T)     { decodes(t, rfc4975Section9) }
+func TestRFC4975_11_Examples(t *testing.T)      { decodes(t, rfc4975Section11) }
+func TestRFC4976_4_AuthFrames(t *testing.T)     { decodes(t, rfc4976Auth) }
+func TestRFC7701_7_NicknameFrames(t *testing.T) { decodes(t, rfc7701Nickname) }
 
 // refuses checks that what is no frame gives one and the same error, wherever the stream is split.
 func refuses(t *testing.T, cases []wireCase, want error) {

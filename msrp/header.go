@@ -12,7 +12,7 @@ func (f *Frame) Add(name, value string) {
 }
 
 // Value returns the value of the first header in f.Header with this name, in any case; nil if there is none. WWW-Authenticate, Authorization and
-// Authentication-Info (RFC 4976 section 9) are read with it, and Content-Disposition and the other MIME headers.
+// Authentication-Info (RFC 4976 section 4) are read with it, and Content-Disposition and the other MIME headers.
 func (f *Frame) Value(name string) []byte {
 	for _, h := range f.Header {
 		if equalName(h.Name, name) {
@@ -22,15 +22,15 @@ func (f *Frame) Value(name string) []byte {
 	return nil
 }
 
-// Expires returns how many seconds an AUTH asks for or was given (RFC 4976 section 9); ok is false without such a header.
+// Expires returns how many seconds an AUTH asks for or was given (RFC 4976 section 4); ok is false without such a header.
 // The error wraps ErrMalformed.
 func (f *Frame) Expires() (seconds int, ok bool, err error) { return f.seconds("Expires") }
 
-// MinExpires returns the least Expires in seconds that a relay accepts, from its 423 (RFC 4976 section 9); ok is false without such a header.
+// MinExpires returns the least Expires in seconds that a relay accepts, from its 423 (RFC 4976 section 4); ok is false without such a header.
 // The error wraps ErrMalformed.
 func (f *Frame) MinExpires() (seconds int, ok bool, err error) { return f.seconds("Min-Expires") }
 
-// MaxExpires returns the largest Expires in seconds that a relay accepts, from its 423 (RFC 4976 section 9); ok is false without such a header.
+// MaxExpires returns the largest Expires in seconds that a relay accepts, from its 423 (RFC 4976 section 4); ok is false without such a header.
 // The error wraps ErrMalformed.
 func (f *Frame) MaxExpires() (seconds int, ok bool, err error) { return f.seconds("Max-Expires") }
 
@@ -46,7 +46,7 @@ func (f *Frame) seconds(name string) (int, bool, error) {
 	return int(n), true, nil
 }
 
-// UsePath returns the path through a relay, from its response to an AUTH (RFC 4976 section 9): what an endpoint gives out, with its own URI behind
+// UsePath returns the path through a relay, from its response to an AUTH (RFC 4976 section 4): what an endpoint gives out, with its own URI behind
 // it. It is nil without such a header. The error wraps ErrMalformed and does not hold the path.
 func (f *Frame) UsePath() (Path, error) {
 	v, err := f.single("Use-Path")

@@ -13,7 +13,7 @@ func decoded(t *testing.T, wire string) *Frame {
 	return f
 }
 
-func TestRFC4976_9_1_Headers(t *testing.T) {
+func TestRFC4976_4_Headers(t *testing.T) {
 	f := decoded(t, rfc4976Auth[3].wire)
 	seconds, ok, err := f.Expires()
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestRFC4976_9_1_Headers(t *testing.T) {
 	require.Nil(t, f.Value("Authorization"))
 }
 
-func TestRFC4976_9_1_HeadersMalformed(t *testing.T) {
+func TestRFC4976_4_HeadersMalformed(t *testing.T) {
 	for _, v := range []string{"", "x", "-1", "+1", "1.5", "1 2", "0x10", "2147483648", "999999999999999999999", "１"} {
 		for name, read := range map[string]func(*Frame) (int, bool, error){"Expires": (*Frame).Expires, "Min-Expires": (*Frame).MinExpires, "Max-Expires": (*Frame).MaxExpires} {
 			_, ok, err := read(decoded(t, good("", "AUTH", name+": "+v+"\r\n", "", Complete).wire))
