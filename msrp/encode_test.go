@@ -207,3 +207,11 @@ func FuzzEncode(f *testing.F) {
 		require.Equal(t, io.EOF, err)
 	})
 }
+
+// A Content-Type of blanks would be none on the wire, and the peer's parser would lose the frame.
+func TestMessageWithBlankContentType(t *testing.T) {
+	for _, contentType := range []string{" ", "\t", "text/plain ", " text/plain"} {
+		require.ErrorIs(t, (&Message{ContentType: contentType, Body: []byte("x")}).check(), ErrMalformed, "%q", contentType)
+	}
+	require.NoError(t, (&Message{ContentType: "text/plain; charset=utf-8", Body: []byte("x")}).check())
+}

@@ -192,10 +192,11 @@ func TestSessionsConversation(t *testing.T) {
 	}
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, msrp.StatusStopSending, refused.Code)
+	require.ErrorAs(t, a.Nickname(ctx, `Alice "the great"`), &refused) // an endpoint is no conference
 	require.NoError(t, a.Close())
 	require.NoError(t, p.Close())
 	kinds := kindsOf(tshark.Dissect(t, rec.Stop(), tshark.Ports{MSRP: []int{port}}))
-	assert.Subset(t, kinds, []string{"SEND $", "200 $", "REPORT $", "413 $"})
+	assert.Subset(t, kinds, []string{"SEND $", "200 $", "REPORT $", "413 $", "NICKNAME $", "501 $"})
 }
 
 // A relay, played by the test, takes chunks until the sender gives its message up.
