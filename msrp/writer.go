@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,7 +34,8 @@ type writer struct {
 	since   time.Time // when the first of them came
 	room    chan struct{}
 	waiting int
-	stopped bool // responses and reports are dropped
+	lines   [2][]*turn // of those in wait: for whole frames, and for pieces
+	stopped bool       // responses and reports are dropped
 	closed  bool
 }
 
@@ -184,22 +186,39 @@ func (p *pieces) endLineIn(body []byte) bool {
 }
 
 // wait returns when at most n bytes are queued, or with ErrClosed when done is closed. Who queues pieces does not count what is held: it would wait for itself.
+// Those who wait for the same go in by turn, or on one processor the first to queue a piece would always be there first again.
 func (w *writer) wait(ctx context.Context, done <-chan struct{}, n int) error {
-	return w.until(ctx, done, func() bool { return w.bytes <= n })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line := &w.lines[0]
+	if n < writeQueue {
+		line = &w.lines[1]
+	}
+	if len(*line) == 0 && w.bytes <= n && !w.closed {
+		return nil
+	}
+	turn := new(turn)
+	*line = append(*line, turn)
+	err := w.until(ctx, done, func() bool { return w.bytes <= n && (*line)[0] == turn })
+	i := slices.Index(*line, turn)
+	*line = slices.Delete(*line, i, i+1)
+	w.look() // the next has its turn
+	return err
 }
+
+// turn is a place in a line.
+type turn struct{ _ byte }
 
 // flush returns when what is queued now is written, whatever other sessions of the connection queue meanwhile.
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	end := w.total
-	w.mu.Unlock()
 	return w.until(ctx, nil, func() bool { return w.total-int64(w.bytes) >= end })
 }
 
-// until waits for a condition, looking whenever something has been written; with ErrClosed when done is closed.
+// until, under w.mu, waits for a condition, looking whenever something has been written; with ErrClosed when done is closed.
 func (w *writer) until(ctx context.Context, done <-chan struct{}, met func() bool) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for !met() && !w.closed {
 		room := w.room
 		w.waiting++
@@ -334,11 +353,16 @@ func (w *writer) write(batch []queued, b []byte) error {
 	for _, q := range batch {
 		w.wrote(q, now)
 	}
+	w.look()
+	return err
+}
+
+// look, under w.mu, has those who wait look whether it is over.
+func (w *writer) look() {
 	if w.waiting > 0 {
 		close(w.room)
 		w.room = make(chan struct{})
 	}
-	return err
 }
 
 // wrote, under w.mu, takes a frame off the books.
