@@ -150,13 +150,17 @@ func (s *Session) isPeer(from Path) bool {
 	return from.Equal(s.remote) || s.byID && sameID(from[len(from)-1], s.remote[len(s.remote)-1])
 }
 
-// isNextHop tells whether path is the From-Path of responses to our requests. Connect has been called.
-func (s *Session) isNextHop(path []byte) bool {
-	if string(path) == s.nextHop {
+// mayAnswer tells whether path is the From-Path of responses to our requests: the next hop alone, or the whole path if relays have passed the
+// response on, as they do for requests other than SEND (RFC 4976 section 6.4.3). Connect has been called.
+func (s *Session) mayAnswer(path []byte) bool {
+	if string(path) == s.nextHop || bytes.Equal(path, s.toPath) {
 		return true
 	}
-	u, err := ParseURI(string(path))
-	return err == nil && (u.Equal(s.remote[0]) || s.byID && sameID(u, s.remote[0]))
+	p, err := ParsePath(string(path))
+	if err != nil {
+		return false
+	}
+	return s.isPeer(p) || len(p) == 1 && (p[0].Equal(s.remote[0]) || s.byID && sameID(p[0], s.remote[0]))
 }
 
 func sameID(u, v URI) bool { return u.SessionID == v.SessionID && u.SessionID != "" }

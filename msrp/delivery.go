@@ -163,7 +163,7 @@ func (s *Session) answered(f *Frame) {
 		return
 	}
 	s.mu.Lock()
-	if s.remote == nil || !s.isNextHop(f.FromPath) {
+	if s.remote == nil || !s.mayAnswer(f.FromPath) {
 		s.mu.Unlock()
 		return
 	}

@@ -290,3 +290,49 @@ func TestReaderThatLies(t *testing.T) {
 type liar int
 
 func (n liar) Read([]byte) (int, error) { return int(n), nil }
+
+// Nor can an end-line begin in the first piece, before its transaction ID was known, and end in the second.
+func TestRFC4975_7_1_EndLineOverTheFirstSeam(t *testing.T) {
+	s, _, d := rawPeer(t, nil)
+	body, feed := io.Pipe()
+	go s.Send(ctx, &Message{ContentType: "a/b", Reader: body, FailureReport: No})
+	first := strings.Repeat("x", interruptible) + "\r\n-------"
+	go feed.Write([]byte(first))
+	f, err := d.Next()
+	require.NoError(t, err)
+	rest := string(f.TransactionID) + "$\r\n" + strings.Repeat("y", interruptible)
+	go func() {
+		feed.Write([]byte(rest))
+		feed.Close()
+	}()
+	all := string(readBody(t, d))
+	require.Equal(t, More, f.Continuation)
+	_, more := next(t, d)
+	require.Equal(t, first+rest, all+string(more))
+}
+
+// Many responses do not wait as long as a few behind a long frame: what we owe is bounded.
+func TestManyResponsesBehindALongFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, nc, d := rawPeer(t, nil)
+		defer s.e.Close()
+		go s.Send(ctx, &Message{ContentType: "a/b", Body: make([]byte, 8<<20), FailureReport: No})
+		f, err := d.Next()
+		require.NoError(t, err)
+		begin := time.Now()
+		for range 2000 {
+			write(t, nc, frame(s, "ask12345", "Message-ID: ask12345\r\n", "", Complete))
+		}
+		for err == nil {
+			_, err = d.Body()
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.Equal(t, io.EOF, err)
+		require.Equal(t, More, f.Continuation)
+		require.Less(t, time.Since(begin), heldTimeout/2)
+		for range 2000 {
+			f, _ = next(t, d)
+			require.Equal(t, StatusOK, f.Status)
+		}
+	})
+}

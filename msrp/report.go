@@ -104,16 +104,15 @@ func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 // report takes a REPORT (RFC 4975 section 5.3).
 func (s *Session) report(f *Frame) {
 	code, text, err := ParseStatus(f.StatusHeader)
-	if err != nil || f.Invalid != nil {
+	if err != nil || f.Invalid != nil || !validTransactionID(f.MessageID) {
 		return
 	}
 	s.mu.Lock()
 	d := s.delivery(f.MessageID)
 	switch {
 	case d == nil && code == StatusOK: // late, or twice
-	case d == nil && len(f.MessageID) > 0 && validTransactionID(f.MessageID):
-		s.reportLate(&Report{string(f.MessageID), f.ByteRange, code, printable(text)})
 	case d == nil:
+		s.reportLate(&Report{string(f.MessageID), f.ByteRange, code, printable(text)})
 	case code != StatusOK:
 		err := &StatusError{code, printable(text)}
 		d.fail(err)

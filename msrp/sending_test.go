@@ -188,3 +188,115 @@ func TestRFC4975_10_8_NoSessionForAPartial(t *testing.T) {
 	require.ErrorAs(t, s.Err(), &refused)
 	require.Equal(t, StatusNoSession, refused.Code)
 }
+
+// A Send that is overtaken by Close puts nothing more on a connection that goes on with another session.
+func TestSendBehindClose(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	other := guestOf(t, s, nc, d)
+	c, err := s.connection(true)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.chunk(ctx, c, text("late"), &Delivery{s: s}, 0, []byte("late"), true), ErrClosed)
+	require.Zero(t, s.window.load())
+	nothingBefore(t, other, nc, d)
+}
+
+// A message without a byte on the wire needs no end there.
+func TestNothingSentNothingAborted(t *testing.T) {
+	for _, connect := range []func(testing.TB) (*Session, net.Conn, *Decoder){relayedPeer, func(t testing.TB) (*Session, net.Conn, *Decoder) { return rawPeer(t, nil) }} {
+		s, nc, d := connect(t)
+		_, err := s.Send(ctx, &Message{ContentType: "a/b", Reader: errorReader{io.ErrUnexpectedEOF}, FailureReport: No})
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		sent := sendLater(t, s, &Message{ContentType: "a/b", Body: []byte("next"), FailureReport: No})
+		_, body := next(t, d)
+		require.Equal(t, "next", string(body))
+		require.NoError(t, (<-sent).Wait(ctx))
+		nc.Close()
+	}
+}
+
+// A Reader that gives a little every few seconds has its chunk neither ended nor counted as silent, however long it takes.
+func TestSteadyReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, d := rawPeer(t, nil)
+		defer s.e.Close()
+		body, feed := io.Pipe()
+		go s.Send(ctx, &Message{ContentType: "a/b", Reader: body, FailureReport: No})
+		go func() {
+			for range 100 {
+				feed.Write(make([]byte, interruptible+1))
+				time.Sleep(readerTimeout / 2)
+			}
+			feed.Close()
+		}()
+		f, got := next(t, d)
+		require.Equal(t, Complete, f.Continuation)
+		require.Len(t, got, 100*(interruptible+1))
+	})
+}
+
+// A nickname is a matter between us and the conference: relays pass its response on, with the whole path in it (RFC 4976 section 6.4.3).
+func TestRFC4976_6_4_3_NicknameThroughARelay(t *testing.T) {
+	s, nc, d := relayedPeer(t)
+	result := make(chan error, 1)
+	go func() { result <- s.Nickname(ctx, "alice") }()
+	f, _ := next(t, d)
+	require.Equal(t, relayedPath, string(f.ToPath))
+	for _, from := range []string{"msrp://relay.example.com:2855/r;tcp msrp://other.example.com:2855/o;tcp", rawPath, rawPath + " " + rawPath} {
+		write(t, nc, strings.Replace(answerTo(s, f, "403 no", ""), rawPath, from, 1)) // not from there
+	}
+	write(t, nc, strings.Replace(answerTo(s, f, "425 taken", ""), rawPath, relayedPath, 1))
+	var refused *StatusError
+	require.ErrorAs(t, <-result, &refused)
+	require.Equal(t, StatusNicknameInUse, refused.Code)
+}
+
+// A REPORT speaks of a message: one without a Message-ID is not taken for the outcome of a request that has none either.
+func TestReportWithoutMessageID(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	result := make(chan error, 1)
+	go func() { result <- s.Nickname(ctx, "alice") }()
+	f, _ := next(t, d)
+	write(t, nc, strings.Replace(reportFrame(s, "rep12345", "", "", "000 413 no"), "Message-ID: \r\n", "", 1))
+	write(t, nc, ok(s, f))
+	require.NoError(t, <-result)
+}
+
+// Once our direction of a connection is to be closed, what we would owe is dropped.
+func TestWriterStops(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	w := newWriter(ours, false, func() {})
+	require.NoError(t, w.push(append(newBuffer(0), "before"...)))
+	w.stop()
+	require.NoError(t, w.push(append(newBuffer(0), "behind"...)))
+	require.Equal(t, len("before"), w.load())
+}
+
+// What we owe the peer counts as long as it waits, and no longer.
+func TestManyResponses(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	ask := frame(s, "ask12345", "Message-ID: ask12345\r\n", "", Complete)
+	for range 2 * responseQueue / len(ask) {
+		write(t, nc, ask)
+		f, _ := next(t, d)
+		require.Equal(t, StatusOK, f.Status)
+	}
+	require.Zero(t, s.Stats().QueuedBytes)
+}
+
+// A frame has 30 s to be written, and a second more for each 16 KiB.
+func TestWriteTimeoutGrowsWithTheFrame(t *testing.T) {
+	for late, want := range map[time.Duration]error{0: nil, 2 * time.Second: ErrStalled} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _, d := rawPeer(t, nil)
+			defer s.e.Close()
+			go s.Send(ctx, &Message{ContentType: "a/b", Body: make([]byte, 4<<14), FailureReport: No})
+			time.Sleep(writeTimeout + 4*time.Second - time.Millisecond + late)
+			_, _, err := readFrame(d)
+			synctest.Wait()
+			require.Equal(t, want == nil, err == nil)
+			require.ErrorIs(t, s.Err(), want)
+		})
+	}
+}

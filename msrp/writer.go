@@ -177,11 +177,7 @@ func (p *pieces) endLineIn(body []byte) bool {
 	if endLineIn(seam[:n], p.id[:]) {
 		return true
 	}
-	if len(body) >= len(p.tail) {
-		p.n = copy(p.tail[:], body[len(body)-len(p.tail):])
-	} else {
-		p.n = copy(p.tail[:], seam[max(0, n-len(p.tail)):n])
-	}
+	p.n = copy(p.tail[:], body[max(0, len(body)-len(p.tail)):]) // only the last piece is shorter
 	return false
 }
 
