@@ -105,7 +105,7 @@ const (
 	maxUnreported  = 8192               // deliveries of a session that wait for a success report
 	maxLateReports = 64                 // failure reports that wait for ReceiveReport
 	maxSilent      = 256                // requests whose failure may be answered and whose success is not
-	queueEntries   = 512                // a longer write queue is not kept
+	queueEntries   = 64                 // a longer write queue is not kept
 	maxUnbound     = 256                // accepted connections that have not named a session yet
 
 	responseTimeout = 30 * time.Second       // RFC 4975 section 7.1.1: no response is a failure

@@ -300,3 +300,23 @@ func TestWriteTimeoutGrowsWithTheFrame(t *testing.T) {
 		})
 	}
 }
+
+// A burst leaves nothing large behind on a connection that is idle again.
+func TestWriterAfterABurst(t *testing.T) {
+	for _, burst := range []int{1, queueEntries, 500, 5000} {
+		started := make(chan struct{}, 1)
+		w := newWriter(discard{}, false, func() { started <- struct{}{} })
+		for range burst {
+			require.NoError(t, w.push(append(newBuffer(0), "x"...)))
+		}
+		<-started
+		require.NoError(t, w.run())
+		require.LessOrEqual(t, cap(w.queue)+cap(w.spare), 2*queueEntries)
+		require.Nil(t, w.together)
+	}
+}
+
+type discard struct{ net.Conn }
+
+func (discard) Write(b []byte) (int, error)      { return len(b), nil }
+func (discard) SetWriteDeadline(time.Time) error { return nil }
