@@ -17,7 +17,7 @@ type early struct {
 func (s *Session) park(c *conn, f *Frame, from Path) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil || s.remote != nil || s.early != nil && !s.early.c.closed() {
+	if s.err != nil || s.remote != nil || s.early != nil && !s.early.c.closed() || !c.park() {
 		return false
 	}
 	if s.early != nil {
@@ -45,12 +45,16 @@ func (s *Session) park(c *conn, f *Frame, from Path) bool {
 // answer gives the request the response that it has waited for; whoever took it out of its session calls it.
 func (e *early) answer(code int) {
 	e.timer.Stop()
-	if code == 0 {
+	switch code {
+	case 0:
 		code = StatusOK
+	case later:
+		return // the connection is about to be closed
 	}
 	if err := e.c.refuse(&e.f, code); err != nil {
 		e.c.close(err)
 	}
+	e.c.unpark()
 }
 
 // bind decides about a request for s that came on c: it checks the peer's path and what is demanded of the connection, and a SEND gives a passive session without a
@@ -76,10 +80,13 @@ func (s *Session) bind(c *conn, from Path, send bool) int {
 		s.turnedAway(err)
 		return StatusForbidden
 	}
-	if !s.take(c, false) {
-		return StatusSessionInUse
+	switch {
+	case s.take(c):
+		return 0
+	case c.takesNoMore():
+		return later // the peer sees it close
 	}
-	return 0
+	return StatusSessionInUse
 }
 
 // turnedAway notes why a connection was not taken, for Connect and, once, for the log.
@@ -93,14 +100,14 @@ func (s *Session) turnedAway(err error) {
 	}
 }
 
-// take makes c the session's connection, false if the session has ended or has one, or if c is being closed. A guest comes to a connection of other sessions.
-func (s *Session) take(c *conn, guest bool) bool {
+// take makes c the session's connection, false if the session has ended or has one, or if c is being closed.
+func (s *Session) take(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || s.conn != nil || !c.attach(s) {
 		return false
 	}
-	s.conn, s.guest, s.lastSent = c, guest, time.Now()
+	s.conn, s.guest, s.lastSent = c, s.role == Active, time.Now()
 	s.keepAlive(s.lastSent)
 	if s.role == Passive {
 		close(s.bound)

@@ -281,3 +281,37 @@ func TestRFC4975_6_ExplicitPort(t *testing.T) {
 		require.NoError(t, e.Close())
 	}
 }
+
+// A connection on which a request waits is not closed with its last session; it has a second more if nothing comes of the request.
+func TestRFC4975_5_4_BindOutlivesTheOtherSessions(t *testing.T) {
+	for name, connects := range map[string]bool{"connects": true, "does not": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, nc, d := rawPeer(t, nil)
+				defer s.e.Close()
+				other := otherSession(t, s)
+				begin := time.Now()
+				write(t, nc, frame(other, "aaaa1", "", "", Complete))
+				synctest.Wait()
+				require.NoError(t, s.Shutdown(ctx))
+				require.Zero(t, time.Since(begin))
+				if connects {
+					bound := connectLater(other, nil)
+					requireStatus(t, d, "aaaa1", StatusOK)
+					require.NoError(t, <-bound)
+					require.Zero(t, s.e.unbound.Load())
+					return
+				}
+				requireStatus(t, d, "aaaa1", StatusNoSession)
+				require.Equal(t, bindTimeout, time.Since(begin))
+				synctest.Wait()
+				require.EqualValues(t, 1, s.e.unbound.Load())
+				_, _, err := readFrame(d)
+				require.Equal(t, io.EOF, err)
+				require.Equal(t, bindTimeout+lingerTimeout, time.Since(begin))
+				synctest.Wait()
+				require.Zero(t, s.e.unbound.Load())
+			})
+		})
+	}
+}

@@ -32,6 +32,8 @@ type conn struct {
 
 	mu       sync.Mutex
 	sessions map[string]*Session // by session-id
+	parked   int                 // requests that wait for the Connect of their session
+	shared   bool                // has had two sessions at a time
 	unbound  bool                // accepted and without a session so far
 	bindBy   time.Time           // until when it has to name one
 	ending   bool                // takes no more sessions
@@ -136,7 +138,7 @@ func (c *conn) close(err error) {
 	c.e.drop(c.link)
 	c.e.mu.Unlock()
 	for _, s := range sessions {
-		s.lost(err)
+		s.lost(c, err)
 	}
 }
 
@@ -206,8 +208,21 @@ func (c *conn) finish(ctx context.Context, s *Session) {
 func (c *conn) endsWith(s *Session) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ending = c.ending || len(c.sessions) == 1 && c.sessions[s.uri.SessionID] == s
+	c.ending = c.ending || len(c.sessions) == 1 && c.parked == 0 && c.sessions[s.uri.SessionID] == s
 	return c.ending
+}
+
+func (c *conn) wasShared() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shared
+}
+
+// takesNoMore tells whether the connection is about to be closed.
+func (c *conn) takesNoMore() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ending || c.closed()
 }
 
 // attach binds a session to the connection, false if it takes no more.
@@ -224,6 +239,7 @@ func (c *conn) attach(s *Session) bool {
 	}
 	c.sessions[s.uri.SessionID] = s
 	c.joined()
+	c.shared = c.shared || len(c.sessions) > 1
 	return true
 }
 
@@ -231,11 +247,37 @@ func (c *conn) attach(s *Session) bool {
 func (c *conn) detach(s *Session) {
 	c.mu.Lock()
 	delete(c.sessions, s.uri.SessionID)
-	last := len(c.sessions) == 0
+	last := len(c.sessions) == 0 && c.parked == 0
+	c.ending = c.ending || last // nobody comes in between
 	c.mu.Unlock()
 	if last {
 		c.close(ErrClosed)
 	}
+}
+
+// park keeps the connection for a request that waits for its session, false if it takes no more sessions.
+func (c *conn) park() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending || c.closed() {
+		return false
+	}
+	c.parked++
+	return true
+}
+
+// unpark is called when the request is answered. A connection without a session has then a moment to name one.
+func (c *conn) unpark() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parked--
+	if len(c.sessions) > 0 || c.parked > 0 || c.unbound || c.closed() {
+		return
+	}
+	c.unbound = true
+	c.e.unbound.Add(1)
+	c.bindBy = time.Now().Add(lingerTimeout)
+	c.nc.SetReadDeadline(c.bindBy)
 }
 
 func (c *conn) read() error {
@@ -254,8 +296,8 @@ func (c *conn) read() error {
 	}
 }
 
-// parked is the status of a request that is answered later.
-const parked = -1
+// later is the status of a request that has to wait for its answer, or gets none because the connection is about to be closed.
+const later = -1
 
 func (c *conn) request(f *Frame) error {
 	s, code := c.route(f)
@@ -263,7 +305,7 @@ func (c *conn) request(f *Frame) error {
 		code = StatusBadRequest
 	}
 	switch method := string(f.Method); {
-	case code == parked:
+	case code == later:
 		return nil
 	case code != 0:
 		return c.refuse(f, code)
@@ -309,9 +351,13 @@ func (c *conn) bind(s *Session, f *Frame, from Path) int {
 	send := string(f.Method) == MethodSend
 	if send && !s.isReady() {
 		if !f.HasBody() && s.park(c, f, from) {
-			return parked
+			return later
 		}
-		if !s.awaitPath(c) {
+		switch {
+		case s.awaitPath(c):
+		case c.takesNoMore():
+			return later
+		default:
 			return StatusNoSession
 		}
 	}

@@ -152,7 +152,7 @@ func (s *Session) dial(ctx context.Context) error {
 		if err == nil {
 			err = d.Wait(ctx)
 		}
-		if !s.settleIn() {
+		if !s.settleIn(c, err) {
 			return err
 		}
 		if err == nil {
@@ -173,7 +173,7 @@ func (s *Session) open(ctx context.Context) (*conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	if s.take(c, false) {
+	if s.take(c) {
 		return c, nil
 	}
 	c.detach(s) // nobody else has it yet

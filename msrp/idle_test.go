@@ -147,7 +147,7 @@ func TestRespondingAllocatesNothing(t *testing.T) {
 		if i > 0 {
 			other = otherSession(t, s)
 			other.peer, other.seenTo, other.seenFrom = s.peer, other.own, rawPath
-			require.True(t, other.take(c, false))
+			require.True(t, other.take(c))
 		}
 		frames[i] = &Frame{TransactionID: []byte("a786hjs2"), Method: []byte(MethodSend), ToPath: []byte(other.own), FromPath: []byte(rawPath)}
 	}

@@ -31,7 +31,7 @@ type Session struct {
 	direct     bool   // no relay between us and the peer
 	cancel     func() // stops Connect
 	conn       *conn
-	guest      bool // on a connection of others, and not bound yet
+	guest      bool // the peer does not know of us yet
 	shutdown   bool // Send takes nothing more
 	hungUp     bool // Shutdown has sent its last
 	err        error

@@ -42,7 +42,7 @@ func (s *Session) reach(ctx context.Context) (*conn, error) {
 			return nil, ctx.Err()
 		}
 		switch {
-		case l.conn != nil && s.take(l.conn, true):
+		case l.conn != nil && s.take(l.conn):
 			return l.conn, nil
 		case s.ended():
 			return nil, s.Err()
@@ -53,29 +53,45 @@ func (s *Session) reach(ctx context.Context) (*conn, error) {
 	}
 }
 
-// lost tells the session that its connection is closed. That ends it, unless it is a guest there: the peer may have hung up because its last session on the connection
-// had ended, and knows nothing of this one yet. Then Connect tries again.
-func (s *Session) lost(err error) {
-	s.mu.Lock()
-	if !s.guest || s.err != nil {
-		s.mu.Unlock()
-		s.end(err)
+// lost tells the session that its connection c is closed. That ends it, unless Connect can try again.
+func (s *Session) lost(c *conn, err error) {
+	if s.leave(c) {
 		return
+	}
+	s.mu.Lock()
+	mine := s.conn == c
+	s.mu.Unlock()
+	if mine {
+		s.end(err)
+	}
+}
+
+// leave takes a session that its peer does not know yet off a closed connection that others use too: the peer may have hung up because the last session that it
+// knew there had ended.
+func (s *Session) leave(c *conn) bool {
+	s.mu.Lock()
+	if s.conn != c || !s.guest || s.err != nil || !c.wasShared() {
+		s.mu.Unlock()
+		return false
 	}
 	s.conn = nil
 	inflight := s.inflight
 	s.inflight = nil
 	for _, r := range inflight {
-		r.d.end(err)
+		r.d.end(c.err)
 	}
 	s.mu.Unlock()
 	for _, r := range inflight {
 		s.settled(r.bytes, nil)
 	}
+	return true
 }
 
-// settleIn ends a session's time as a guest, and tells whether it has lost its connection meanwhile.
-func (s *Session) settleIn() (lost bool) {
+// settleIn ends a session's time as a guest on c with what came of its first request, and tells whether the connection was lost.
+func (s *Session) settleIn(c *conn, err error) (lost bool) {
+	if err != nil && c.closed() {
+		s.leave(c)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.guest = false

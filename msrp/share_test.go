@@ -64,6 +64,7 @@ func sessions(t testing.TB, active, passive *Endpoint, n int) (a, p []*Session) 
 		wg.Go(func() {
 			if err := x.Connect(ctx, y.LocalPath(), Active, nil); err != nil {
 				t.Error(err)
+				y.Close()
 			}
 		})
 	}
@@ -312,9 +313,8 @@ func TestRFC4975_5_4_SharedConnectionIsLost(t *testing.T) {
 				require.NoError(t, err)
 				write(t, nc, ok(second, f))
 				require.NoError(t, <-connected)
-				second.window.mu.Lock()
+				synctest.Wait()
 				require.Zero(t, second.window.frames)
-				second.window.mu.Unlock()
 			})
 		})
 	}
