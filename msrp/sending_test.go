@@ -158,12 +158,15 @@ func TestGuestLosesAKeepAlive(t *testing.T) {
 		s.mu.Lock()
 		s.guest, s.role = true, Active
 		s.mu.Unlock()
+		s.conn.mu.Lock()
+		s.conn.shared = true
+		s.conn.mu.Unlock()
 		s.conn.close(io.EOF)
 		nc, theirs := net.Pipe()
 		defer nc.Close()
 		c, err := s.e.start(theirs, false)
 		require.NoError(t, err)
-		require.True(t, s.take(c, false))
+		require.True(t, s.take(c))
 		d = NewDecoder(nc, nil)
 		sent := sendLater(t, s, text("hello"))
 		f, _ := next(t, d)
