@@ -256,6 +256,7 @@ func closesAtOnce(t *testing.T, end func(e *Endpoint) error) {
 	_, err = io.WriteString(tc, strings.Replace(ok(s, f), rawPath, "msrps://passive.example.com/x;tcp", 1))
 	require.NoError(t, err)
 	require.NoError(t, <-connected)
+	synctest.Wait() // TLS sends no alert behind a Write that has not returned
 	begin := time.Now()
 	require.NoError(t, end(e)) // nobody reads at the other end of the pipe
 	require.Equal(t, alertTimeout, time.Since(begin))
