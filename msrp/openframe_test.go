@@ -236,27 +236,32 @@ func TestRFC4975_7_1_1_EndOfALastChunk(t *testing.T) {
 
 // Shutdown ends a message whose Send has not returned, and does not leave its frame open.
 func TestShutdownEndsAnOpenFrame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, nc, d := rawPeer(t, nil)
-		defer s.e.Close()
-		other := guestOf(t, s, nc, d)
-		r := &stuck{first: 3 * interruptible, free: make(chan struct{})}
-		failed := make(chan error, 1)
-		go func() {
-			_, err := s.Send(ctx, &Message{ContentType: "a/b", Reader: r, FailureReport: No})
-			failed <- err
-		}()
-		f, err := d.Next()
-		require.NoError(t, err)
-		ended := make(chan error, 1)
-		go func() { ended <- s.Shutdown(ctx) }()
-		readBody(t, d)
-		require.Equal(t, Aborted, f.Continuation)
-		require.NoError(t, <-ended)
-		close(r.free)
-		require.ErrorIs(t, <-failed, ErrClosed)
-		require.NoError(t, other.Err())
-	})
+	for _, shared := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s, nc, d := rawPeer(t, nil)
+			defer s.e.Close()
+			other := s
+			if shared {
+				other = guestOf(t, s, nc, d)
+			}
+			r := &stuck{first: 3 * interruptible, free: make(chan struct{})}
+			failed := make(chan error, 1)
+			go func() {
+				_, err := s.Send(ctx, &Message{ContentType: "a/b", Reader: r, FailureReport: No})
+				failed <- err
+			}()
+			f, err := d.Next()
+			require.NoError(t, err)
+			ended := make(chan error, 1)
+			go func() { ended <- s.Shutdown(ctx) }()
+			readBody(t, d)
+			require.Equal(t, Aborted, f.Continuation)
+			require.NoError(t, <-ended)
+			close(r.free)
+			require.ErrorIs(t, <-failed, ErrClosed)
+			require.Equal(t, !shared, other.ended())
+		})
+	}
 }
 
 // A transfer that waits for the connection ends with its session, though the connection carries another.
@@ -334,5 +339,31 @@ func TestManyResponsesBehindALongFrame(t *testing.T) {
 			f, _ = next(t, d)
 			require.Equal(t, StatusOK, f.Status)
 		}
+	})
+}
+
+// A message whose ID the caller uses again, too early, is given up without a word: an abort would hit the new one.
+func TestIDUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, d := relayedPeer(t)
+		defer s.e.Close()
+		r := &stuck{first: chunkBytes + 1, free: make(chan struct{})}
+		failed := make(chan error, 1)
+		go func() {
+			_, err := s.Send(ctx, &Message{ID: "same1234", ContentType: "a/b", Reader: r, FailureReport: No})
+			failed <- err
+		}()
+		next(t, d)
+		body, feed := io.Pipe()
+		sent := sendLater(t, s, &Message{ID: "same1234", ContentType: "a/b", Reader: body, FailureReport: No})
+		feed.Write(make([]byte, chunkBytes+1))
+		f, _ := next(t, d)
+		require.Equal(t, More, f.Continuation)
+		close(r.free)
+		require.ErrorIs(t, <-failed, ErrUnreported)
+		feed.Close()
+		f, _ = next(t, d)
+		require.Equal(t, Complete, f.Continuation)
+		require.NoError(t, (<-sent).Wait(ctx))
 	})
 }

@@ -285,7 +285,7 @@ func TestManyResponses(t *testing.T) {
 		f, _ := next(t, d)
 		require.Equal(t, StatusOK, f.Status)
 	}
-	require.Zero(t, s.Stats().QueuedBytes)
+	require.NoError(t, s.Err())
 }
 
 // A frame has 30 s to be written, and a second more for each 16 KiB.
@@ -323,3 +323,53 @@ type discard struct{ net.Conn }
 
 func (discard) Write(b []byte) (int, error)      { return len(b), nil }
 func (discard) SetWriteDeadline(time.Time) error { return nil }
+
+// Who waits for Sent hears of a failure, too, whether he asked before or after.
+func TestSentIsClosedByAFailure(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		s, nc, d := rawPeer(t, nil)
+		sent := sendLater(t, s, text("hello"))
+		f, _ := next(t, d)
+		del := <-sent
+		var asked <-chan struct{}
+		if early {
+			asked = del.Sent()
+		}
+		write(t, nc, answerTo(s, f, "403 no", ""))
+		require.Error(t, del.Wait(ctx))
+		if !early {
+			asked = del.Sent()
+		}
+		<-asked
+	}
+}
+
+// A nickname of 1,023 bytes is the longest (RFC 7701 section 7.1); one more is refused in TestRFC7701_7_1_Nickname.
+func TestRFC7701_7_1_LongestNickname(t *testing.T) {
+	s, nc, d := rawPeer(t, nil)
+	result := make(chan error, 1)
+	go func() { result <- s.Nickname(ctx, strings.Repeat("x", 1023)) }()
+	f, _ := next(t, d)
+	require.Len(t, f.Value("Use-Nickname"), 1025)
+	write(t, nc, ok(s, f))
+	require.NoError(t, <-result)
+}
+
+// A session that only waits for its last answers is not kept alive.
+func TestNoKeepAliveInShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, d := rawPeer(t, &Options{KeepAlive: time.Second})
+		defer s.e.Close()
+		sent := sendLater(t, s, text("hello"))
+		next(t, d)
+		del := <-sent
+		begin := time.Now()
+		ended := make(chan error, 1)
+		go func() { ended <- s.Shutdown(ctx) }()
+		_, _, err := readFrame(d)
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, responseTimeout, time.Since(begin))
+		require.NoError(t, <-ended)
+		require.ErrorIs(t, del.Wait(ctx), ErrTimeout)
+	})
+}

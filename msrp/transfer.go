@@ -189,7 +189,8 @@ func (t *transfer) abort(err error) {
 	var refused *StatusError
 	stop := errors.As(t.d.err, &refused) && refused.Code == StatusStopSending
 	t.d.end(err)
-	if t.from == 0 || t.d.aborted || stop {
+	again := t.s.reports[t.d.id] != nil // the caller has another message with this ID
+	if t.from == 0 || t.d.aborted || stop || again {
 		return
 	}
 	_, text := newTransactionID(nil)
