@@ -292,5 +292,6 @@ func (c *conn) read() error {
 		if err := c.request(f); err != nil {
 			return err
 		}
+		c.w.relieve()
 	}
 }

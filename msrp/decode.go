@@ -186,8 +186,8 @@ func (d *Decoder) scan() (piece []byte, done bool) {
 	}
 	i := bytes.Index(data, d.needle)
 	switch {
-	case i < 0:
-		i = max(0, len(data)-tail+1)
+	case i < 0: // the end-line may have begun
+		i = d.beginning(data)
 	case i > 0:
 	case len(data) < tail:
 	case endsLine(data[len(d.needle):]):
@@ -197,6 +197,19 @@ func (d *Decoder) scan() (piece []byte, done bool) {
 	}
 	d.body += i
 	return data[:i], false
+}
+
+// beginning finds where the end-line may have begun in data, at its end if nowhere.
+func (d *Decoder) beginning(data []byte) int {
+	for i := max(0, len(data)-len(d.needle)+1); ; i++ {
+		cr := bytes.IndexByte(data[i:], '\r')
+		if cr < 0 {
+			return len(data)
+		}
+		if i += cr; bytes.HasPrefix(d.needle, data[i:]) {
+			return i
+		}
+	}
 }
 
 // endsLine tells whether what follows the transaction ID makes an end-line.

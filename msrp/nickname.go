@@ -22,7 +22,7 @@ func (s *Session) Nickname(ctx context.Context, name string) error {
 	room, err := s.admit(ctx, c, &Message{}, d, 1, writeQueue)
 	if err == nil {
 		id, text := newTransactionID(nil)
-		b := append(append(newBuffer(smallBytes), "MSRP "...), text[:]...)
+		b := append(append(newBuffer(tinyBytes), "MSRP "...), text[:]...)
 		b = append(append(b, " NICKNAME\r\nTo-Path: "...), s.toPath...)
 		b = append(append(b, "\r\nFrom-Path: "...), s.own...)
 		b = append(append(b, "\r\nUse-Nickname: "...), Quote(name)...)

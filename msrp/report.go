@@ -82,7 +82,7 @@ func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 		return err
 	}
 	_, id := newTransactionID(nil)
-	b := append(append(newBuffer(smallBytes), "MSRP "...), id[:]...)
+	b := append(append(newBuffer(tinyBytes), "MSRP "...), id[:]...)
 	b = append(b, " REPORT\r\nTo-Path: "...)
 	if m.from != "" {
 		b = append(b, m.from...)

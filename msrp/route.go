@@ -127,7 +127,7 @@ func response(f *Frame, code int) []byte {
 	if string(f.Method) == MethodSend {
 		back = firstURI(back) // only to the hop before; any other response goes all the way
 	}
-	b := newBuffer(smallBytes)
+	b := newBuffer(tinyBytes)
 	b = append(append(b, "MSRP "...), f.TransactionID...)
 	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
 	b = append(append(b, text...), "\r\nTo-Path: "...)

@@ -126,7 +126,7 @@ func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, f
 			flag = Complete
 		}
 		id, text := newTransactionID(body)
-		b := s.appendHead(newBuffer(len(body)+smallBytes), text[:], m, d.id, from, int64(len(body)), last)
+		b := s.appendHead(newBuffer(len(body)+headBytes), text[:], m, d.id, from, int64(len(body)), last)
 		b = append(appendEnd(append(b, body...), text[:]), byte(flag), '\r', '\n')
 		err = s.enqueue(d, last, from+int64(len(body)), func() error {
 			if err := c.w.request(b, d); err != nil {

@@ -134,7 +134,8 @@ func (s *Session) handOver(c *conn, p *partial) (code int) {
 	m.Reader, m.Size = st, max(p.last.Total, 0)
 	for {
 		b.mu.Lock()
-		closed, put := b.closed, !b.closed && b.put(m)
+		many := len(b.partials) == maxPartials && b.partials[m.ID] == nil
+		closed, put := b.closed, !b.closed && !many && b.put(m)
 		var room <-chan struct{}
 		if put {
 			b.streams = append(b.streams, st)
@@ -148,7 +149,7 @@ func (s *Session) handOver(c *conn, p *partial) (code int) {
 		case put:
 			p.stream = st
 			return 0
-		case !s.pause(c, room):
+		case many || !s.pause(c, room):
 			return StatusStopSending
 		}
 	}

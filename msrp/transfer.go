@@ -160,7 +160,7 @@ func (t *transfer) begin(ctx context.Context, piece []byte, last bool) error {
 	if last {
 		n = int64(len(piece))
 	}
-	b := t.s.appendHead(newBuffer(len(piece)+smallBytes), text[:], t.m, t.d.id, t.from, n, last)
+	b := t.s.appendHead(newBuffer(len(piece)+headBytes), text[:], t.m, t.d.id, t.from, n, last)
 	b = append(b, piece...)
 	if last {
 		b = append(b, p.endLine(Complete)...)
@@ -194,6 +194,6 @@ func (t *transfer) abort(err error) {
 		return
 	}
 	_, text := newTransactionID(nil)
-	b := t.s.appendHead(newBuffer(smallBytes), text[:], t.m, t.d.id, 0, 0, false)
+	b := t.s.appendHead(newBuffer(tinyBytes), text[:], t.m, t.d.id, 0, 0, false)
 	t.c.w.push(append(appendEnd(b, text[:]), byte(Aborted), '\r', '\n'))
 }

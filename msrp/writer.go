@@ -28,7 +28,7 @@ type writer struct {
 	spare   []queued  // the queue's other array
 	bytes   int       // queued or being written, without held
 	total   int64     // ever queued
-	owed    int       // responses and reports, held ones too
+	owed    int       // memory of responses and reports, held ones too
 	frame   *pieces   // is being queued in pieces
 	held    []queued  // wait for its end
 	since   time.Time // when the first of them came
@@ -69,10 +69,10 @@ func (w *writer) push(frame []byte) error {
 		recycle(frame)
 		return nil
 	}
-	if w.owed+len(frame) > responseQueue {
+	if w.owed+cap(frame) > responseQueue {
 		return ErrStalled
 	}
-	w.owed += len(frame)
+	w.owed += cap(frame)
 	if w.frame != nil && w.frame.patient {
 		if len(w.held) == 0 {
 			w.since = time.Now()
@@ -83,6 +83,18 @@ func (w *writer) push(frame []byte) error {
 	w.interrupt()
 	w.add(queued{frame: frame})
 	return nil
+}
+
+// relieve gives a peer that sends faster than our answers are written a moment to read them. The read loop calls it: meanwhile TCP slows the peer down.
+func (w *writer) relieve() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owed <= responseQueue/2 || w.closed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), relieveTimeout)
+	defer cancel()
+	w.until(ctx, nil, func() bool { return w.owed <= responseQueue/4 })
 }
 
 // request queues a whole request of d behind a wait.
@@ -366,7 +378,7 @@ func (w *writer) wrote(q queued, now time.Time) {
 	w.bytes -= len(q.frame)
 	switch {
 	case q.d == nil:
-		w.owed -= len(q.frame)
+		w.owed -= cap(q.frame)
 	case !q.part:
 		q.d.queued--
 		q.d.written = now
