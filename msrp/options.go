@@ -113,7 +113,7 @@ const (
 	dialTimeout     = 30 * time.Second       // for a connection with its TLS handshake
 	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
 	readerTimeout   = 30 * time.Second       // for the Reader of a message within a chunk
-	relieveTimeout  = time.Second            // for a peer to read its answers before it sends more
+	relieveTimeout  = 5 * time.Second        // for a peer to read its answers before it sends more
 	heldTimeout     = 5 * time.Second        // for responses and reports behind a long frame
 	lingerTimeout   = time.Second            // for a peer to hang up after our Shutdown
 	bindTimeout     = 30 * time.Second       // for an accepted connection to name a session

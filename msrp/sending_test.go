@@ -286,6 +286,7 @@ func TestManyResponses(t *testing.T) {
 		require.Equal(t, StatusOK, f.Status)
 	}
 	require.NoError(t, s.Err())
+	require.Less(t, s.Stats().QueuedBytes, 1000) // the last may not be off the books yet
 }
 
 // A frame has 30 s to be written, and a second more for each 16 KiB.
@@ -306,7 +307,7 @@ func TestWriteTimeoutGrowsWithTheFrame(t *testing.T) {
 
 // A burst leaves nothing large behind on a connection that is idle again.
 func TestWriterAfterABurst(t *testing.T) {
-	for _, burst := range []int{1, queueEntries, 500, 5000} {
+	for _, burst := range []int{1, queueEntries, 500, 2500} {
 		started := make(chan struct{}, 1)
 		w := newWriter(discard{}, false, func() { started <- struct{}{} })
 		for range burst {

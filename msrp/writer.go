@@ -22,21 +22,22 @@ type writer struct {
 	together []byte    // of run: frames that share a Write
 	done     chan struct{}
 
-	mu      sync.Mutex
-	running bool
-	queue   []queued
-	spare   []queued  // the queue's other array
-	bytes   int       // queued or being written, without held
-	total   int64     // ever queued
-	owed    int       // memory of responses and reports, held ones too
-	frame   *pieces   // is being queued in pieces
-	held    []queued  // wait for its end
-	since   time.Time // when the first of them came
-	room    chan struct{}
-	waiting int
-	lines   [2][]*turn // of those in wait: for whole frames, and for pieces
-	stopped bool       // responses and reports are dropped
-	closed  bool
+	mu       sync.Mutex
+	running  bool
+	queue    []queued
+	spare    []queued  // the queue's other array
+	bytes    int       // queued or being written, without held
+	total    int64     // ever queued
+	owed     int       // memory of responses and reports, held ones too
+	frame    *pieces   // is being queued in pieces
+	held     []queued  // wait for its end
+	since    time.Time // when the first of them came
+	room     chan struct{}
+	waiting  int
+	lines    [2][]*turn // of those in wait: for whole frames, and for pieces
+	relieved bool       // the peer has had its moment to read them
+	stopped  bool       // responses and reports are dropped
+	closed   bool
 }
 
 type queued struct {
@@ -85,16 +86,20 @@ func (w *writer) push(frame []byte) error {
 	return nil
 }
 
-// relieve gives a peer that sends faster than our answers are written a moment to read them. The read loop calls it: meanwhile TCP slows the peer down.
+// relieve gives a peer that sends faster than our answers are written a moment to read them, but not twice if it does not. The read loop calls it: meanwhile TCP
+// slows the peer down.
 func (w *writer) relieve() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.owed <= responseQueue/2 || w.closed {
+	if w.owed <= responseQueue/4 {
+		w.relieved = false
+	}
+	if w.owed <= responseQueue/2 || w.relieved {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), relieveTimeout)
 	defer cancel()
-	w.until(ctx, nil, func() bool { return w.owed <= responseQueue/4 })
+	w.relieved = w.until(ctx, nil, func() bool { return w.owed <= responseQueue/4 }) != nil
 }
 
 // request queues a whole request of d behind a wait.
