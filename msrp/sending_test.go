@@ -3,6 +3,7 @@ package msrp
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -374,3 +375,19 @@ func TestNoKeepAliveInShutdown(t *testing.T) {
 		require.ErrorIs(t, del.Wait(ctx), ErrTimeout)
 	})
 }
+
+// Between two frames TLS may have to write on its own, for new keys: no deadline of a frame long ago may stand in its way.
+func TestNoWriteDeadlineAtRest(t *testing.T) {
+	nc := &deadlines{}
+	w := newWriter(tls.Client(nc, &tls.Config{InsecureSkipVerify: true}), false, func() {})
+	require.NoError(t, w.nc.SetWriteDeadline(time.Now()))
+	require.NoError(t, w.run())
+	require.Zero(t, nc.write)
+}
+
+type deadlines struct {
+	net.Conn
+	write time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }

@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -301,6 +302,7 @@ func (w *writer) run() error {
 		w.mu.Lock()
 		if len(w.queue) == 0 || w.closed {
 			w.running = false
+			w.rest()
 			recycle(w.together)
 			w.together = nil
 			w.mu.Unlock()
@@ -320,6 +322,14 @@ func (w *writer) run() error {
 		if cap(batch) > queueEntries {
 			w.spare = nil
 		}
+	}
+}
+
+// rest, under w.mu, takes the write deadline back: TLS writes on its own when the peer changes its keys, at any time.
+func (w *writer) rest() {
+	if _, ok := w.nc.(*tls.Conn); ok && !w.closed {
+		w.deadline = time.Time{}
+		w.nc.SetWriteDeadline(w.deadline)
 	}
 }
 

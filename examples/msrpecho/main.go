@@ -1,17 +1,10 @@
-// Command msrpecho sends messages over MSRP and gets each of them back. It uses package msrp alone. In a chat the two paths travel in the SDP of
-// a SIP call; here they are handed over in the program, or by hand between two programs.
-//
-//	go run ./examples/msrpecho Hello                # both sides, over loopback
-//	go run ./examples/msrpecho -role passive        # the echo; prints its path and reads that of the other side
-//	go run ./examples/msrpecho -role active Hello   # its client; the same
+// Command msrpecho sends messages over MSRP, on loopback, and gets each of them back. It uses package msrp alone: in a chat the two paths travel in the
+// SDP of a SIP call, here one half of the program tells the other.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
 
@@ -19,75 +12,41 @@ import (
 )
 
 func main() {
-	role := flag.String("role", "both", "active, passive or both")
-	address := flag.String("listen", "127.0.0.1:0", "host:port that the other side can reach")
-	flag.Parse()
-	log.SetFlags(0)
-	words := flag.Args()
-	if len(words) == 0 {
-		words = []string{"Hello?", "Is there anybody in there?"}
-	}
-	switch s := open(*address); *role {
-	case "active":
-		talk(s, ask(s), words)
-	case "passive":
-		echo(s, ask(s))
-	case "both":
-		client := open(*address)
-		go echo(s, client.LocalPath())
-		talk(client, s.LocalPath(), words)
-	default:
-		log.Fatalf("msrpecho: no such role: %q", *role)
-	}
-}
-
-// open gives a session with a path of its own, at an endpoint that serves it.
-func open(address string) *msrp.Session {
-	l, err := net.Listen("tcp", address)
-	check(err)
-	e, err := msrp.New(nil)
-	check(err)
-	check(e.Serve(l))
-	s, err := e.NewSession(nil)
-	check(err)
-	return s
-}
-
-func ask(s *msrp.Session) msrp.Path {
-	fmt.Print("My path is ", s.LocalPath(), "\nThe path of the other side? ")
-	var text string
-	_, err := fmt.Scanln(&text)
-	check(err)
-	p, err := msrp.ParsePath(text)
-	check(err)
-	return p
-}
-
-// talk dials, sends each text and waits for its echo.
-func talk(s *msrp.Session, peer msrp.Path, texts []string) {
 	ctx := context.Background()
-	check(s.Connect(ctx, peer, msrp.Active, nil))
-	for _, text := range texts {
-		d, err := s.Send(ctx, &msrp.Message{ContentType: "text/plain;charset=utf-8", Body: []byte(text), SuccessReport: true})
+	alice, bob := open(), open()
+	go echo(ctx, bob, alice.LocalPath())
+	check(alice.Connect(ctx, bob.LocalPath(), msrp.Active, nil))
+	for _, text := range []string{"Hello?", "Is there anybody in there?"} {
+		delivery, err := alice.Send(ctx, &msrp.Message{ContentType: "text/plain;charset=utf-8", Body: []byte(text), SuccessReport: true})
 		check(err)
-		m, err := s.Receive(ctx)
+		answer, err := alice.Receive(ctx)
 		check(err)
-		check(d.Wait(ctx)) // the other side's report
-		fmt.Printf("sent, reported and echoed: %s\n", m.Body)
+		check(delivery.Wait(ctx)) // for bob's report
+		fmt.Printf("sent, reported and echoed: %s\n", answer.Body)
 	}
-	check(s.Shutdown(ctx))
+	check(alice.Shutdown(ctx))
 }
 
-// echo waits to be dialled and sends back what comes, until the other side hangs up.
-func echo(s *msrp.Session, peer msrp.Path) {
-	ctx := context.Background()
-	check(s.Connect(ctx, peer, msrp.Passive, nil))
-	for m, err := range s.Messages(ctx) {
-		if errors.Is(err, io.EOF) {
+// open gives a session at an endpoint of its own.
+func open() *msrp.Session {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	endpoint, err := msrp.New(nil)
+	check(err)
+	check(endpoint.Serve(listener))
+	session, err := endpoint.NewSession(nil)
+	check(err)
+	return session
+}
+
+// echo sends back what comes, until the other side hangs up.
+func echo(ctx context.Context, session *msrp.Session, peer msrp.Path) {
+	check(session.Connect(ctx, peer, msrp.Passive, nil))
+	for message, err := range session.Messages(ctx) {
+		if err != nil {
 			return
 		}
-		check(err)
-		_, err = s.Send(ctx, &msrp.Message{ContentType: m.ContentType, Body: m.Body})
+		_, err = session.Send(ctx, &msrp.Message{ContentType: message.ContentType, Body: message.Body})
 		check(err)
 	}
 }
