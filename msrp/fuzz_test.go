@@ -88,10 +88,13 @@ func FuzzSession(f *testing.F) {
 		<-delivery.Done()
 		<-read
 		require.False(t, isParseError(err), "we wrote what is no frame: %v", err)
-		for _, err := range s.Messages(within) { // what came before stays readable, then there is an end
+		for m, err := range s.Messages(within) { // what came before stays readable, then there is an end
 			if err != nil {
 				require.NoError(t, within.Err())
 				break
+			}
+			if m.Reader != nil {
+				io.Copy(io.Discard, m.Reader)
 			}
 		}
 		readers.Wait()
