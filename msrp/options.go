@@ -34,7 +34,7 @@ type Options struct {
 	// them. MaxMessage does not bound such a message; see "Limits" on what stops its sender when it is read slowly. It is at most MaxMessage. Default 0: never.
 	StreamAbove int
 	// KeepAlive has a session that has sent no request for so long send an empty one, which keeps the state of NATs alive and finds out whether the peer is still
-	// there: a session whose keep-alive is refused or not answered ends with that error. Blink does it every 60 s. Default 0: never.
+	// there: a session whose keep-alive is refused or not answered ends with that error. Blink does it every 60 s. At least 1 s. Default 0: never.
 	KeepAlive time.Duration
 	// Coalesce lets frames that wait to be written share a Write, which makes small messages several times faster. Not for peers that need one frame in
 	// one segment or TLS record: Blink and AG Projects' relay. Default false: one frame is one Write.
@@ -150,8 +150,8 @@ func (o *Options) withDefaults() (Options, error) {
 	if r.StreamAbove > r.MaxMessage {
 		return r, fmt.Errorf("msrp: Options.StreamAbove is over MaxMessage")
 	}
-	if r.KeepAlive < 0 {
-		return r, fmt.Errorf("msrp: Options.KeepAlive is negative")
+	if r.KeepAlive != 0 && r.KeepAlive < time.Second {
+		return r, fmt.Errorf("msrp: Options.KeepAlive is under a second")
 	}
 	if r.Host != "" {
 		var u URI
