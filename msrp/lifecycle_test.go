@@ -219,9 +219,10 @@ func TestClosedEndpoint(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for field, o := range map[string]*Options{
 		"Host": {Host: "a b"}, "MaxMessage": {MaxMessage: -1}, "InboxBytes": {InboxBytes: -1}, "InboxMessages": {InboxMessages: -1}, "Limits.Headers": {Limits: Limits{Headers: -1}},
+		"KeepAlive": {KeepAlive: time.Second - 1}, "StreamAbove": {StreamAbove: 11, MaxMessage: 10},
 	} {
 		_, err := New(o)
-		require.ErrorContains(t, err, field)
+		require.ErrorContains(t, err, "msrp: Options."+field)
 	}
 	e, err := New(nil)
 	require.NoError(t, err)

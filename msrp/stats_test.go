@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -44,14 +43,4 @@ func TestStats(t *testing.T) {
 		require.Equal(t, SessionStats{Refused: 1}, s.Stats())
 		require.Equal(t, Stats{}, s.e.Stats())
 	})
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	for field, o := range map[string]Options{
-		"MaxMessage": {MaxMessage: -1}, "InboxMessages": {InboxMessages: -1}, "InboxBytes": {InboxBytes: -1}, "KeepAlive": {KeepAlive: time.Second - 1},
-		"StreamAbove": {StreamAbove: 11, MaxMessage: 10}, "Host": {Host: "a b"}, "Limits.Headers": {Limits: Limits{Headers: -1}},
-	} {
-		_, err := New(&o)
-		require.ErrorContains(t, err, "msrp: Options."+field)
-	}
 }
