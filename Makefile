@@ -1,7 +1,7 @@
 # The commands of this repository. "make" alone lists them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help test peers fmt vet lint boundary race fuzz bench tidy
+.PHONY: help test peers fmt vet lint boundary race cost fuzz bench tidy
 
 FUZZTIME ?= 5s
 BENCHTIME ?= 1s
@@ -12,7 +12,7 @@ EACH := scripts/each-module.sh
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-test: peers fmt vet lint boundary race fuzz ## everything that CI runs; installs the foreign programs on Debian as root
+test: peers fmt vet lint boundary race cost fuzz ## everything that CI runs; installs the foreign programs on Debian as root
 
 peers: ## install the foreign programs that the interop tests talk to
 	@scripts/install-peers.sh
@@ -31,6 +31,9 @@ boundary: ## the import rules, first of all tests because they are quick
 
 race: ## the tests of every module, interop included, with the race detector
 	@$(EACH) go test -race -shuffle=on -timeout=$(TIMEOUT) ./...
+
+cost: ## the tests of memory and allocations that the race detector would spoil
+	@$(EACH) go test -count=1 -run='AreSmall$$|AllocatesNothing$$' ./msrp/...
 
 fuzz: ## run every fuzz target for FUZZTIME (5s)
 	@$(EACH) "$(CURDIR)/scripts/fuzz.sh" $(FUZZTIME)

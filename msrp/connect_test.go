@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 )
 
 // dialled records the addresses that are dialled, and dials nothing.
@@ -267,7 +269,7 @@ func TestMatchSessionIDNeedsTLSAllTheSame(t *testing.T) {
 func TestRFC4975_6_IPv6(t *testing.T) {
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		t.Skip("this machine has no IPv6: ", err)
+		foreign.Missing(t, "IPv6 ("+err.Error()+")")
 	}
 	e, err := New(nil)
 	require.NoError(t, err)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,26 +51,6 @@ func memory() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapInuse + m.StackInuse)
-}
-
-// raceDetector tells whether it runs: it needs memory of its own, and has pools forget at random.
-func raceDetector() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-}
-
-// An idle session costs at most 16 KiB.
-func TestIdleSessionsAreSmall(t *testing.T) {
-	const ends = 1000
-	e := loopback(t)
-	before := memory()
-	pairs := idlePairs(t, e, ends/2)
-	cost, most := (memory()-before)/ends, int64(16<<10)
-	if raceDetector() {
-		most += most / 2 // the detector's own
-	}
-	require.Less(t, cost, most)
-	runtime.KeepAlive(pairs)
 }
 
 // BenchmarkIdleSessions opens 10,000 ends of sessions over loopback and tells what one end costs, stacks and buffers included.
@@ -132,42 +110,4 @@ func BenchmarkSharedConnection(b *testing.B) {
 			require.NoError(b, e.Close())
 		})
 	}
-}
-
-// Neither finding a frame's session nor answering it allocates anything, however many sessions share the connection.
-func TestRespondingAllocatesNothing(t *testing.T) {
-	if raceDetector() {
-		t.Skip("the race detector has pools forget at random")
-	}
-	s, _, _ := rawPeer(t, nil)
-	c := s.conn
-	frames := make([]*Frame, 3)
-	for i := range frames {
-		other := s
-		if i > 0 {
-			other = otherSession(t, s)
-			other.peer, other.seenTo, other.seenFrom = s.peer, other.own, rawPath
-			require.True(t, other.take(c))
-		}
-		frames[i] = &Frame{TransactionID: []byte("a786hjs2"), Method: []byte(MethodSend), ToPath: []byte(other.own), FromPath: []byte(rawPath)}
-	}
-	c.w.mu.Lock()
-	c.w.running = true // nobody writes
-	c.w.mu.Unlock()
-	i := 0
-	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		f := frames[i%len(frames)]
-		i++
-		found, code := c.route(f)
-		if found == nil || code != 0 {
-			t.Fatal(code)
-		}
-		if err := c.respond(f, StatusOK); err != nil {
-			t.Fatal(err)
-		}
-		c.w.mu.Lock()
-		recycle(c.w.queue[0].frame)
-		c.w.queue, c.w.bytes, c.w.owed = c.w.queue[:0], 0, 0
-		c.w.mu.Unlock()
-	}))
 }

@@ -1,9 +1,12 @@
 package msrp
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,4 +188,70 @@ func TestSlowAnswersDoNotDelaySending(t *testing.T) {
 		}
 		require.Zero(t, time.Since(begin))
 	})
+}
+
+// writes keeps every Write of a connection apart.
+type writes struct {
+	net.Conn
+	mu  sync.Mutex
+	all []string
+}
+
+func (w *writes) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	w.all = append(w.all, string(b))
+	w.mu.Unlock()
+	return w.Conn.Write(b)
+}
+
+type dialerFunc func() net.Conn
+
+func (f dialerFunc) DialContext(context.Context, string, string) (net.Conn, error) { return f(), nil }
+
+// Blink's parser loses the continuation flag if a segment ends right before it: one frame is one Write, and one Write is one frame. A larger one than
+// 64 KiB goes in several, of which the last holds the whole end-line.
+func TestOneFrameOneWrite(t *testing.T) {
+	pe, err := New(&Options{Host: "passive.example.com:2855"})
+	require.NoError(t, err)
+	defer pe.Close()
+	ours, theirs := net.Pipe()
+	w := &writes{Conn: ours}
+	ae, err := New(&Options{Host: "active.example.com:2855", Dialer: dialerFunc(func() net.Conn { pe.ServeConn(theirs); return w })})
+	require.NoError(t, err)
+	defer ae.Close()
+	a, err := ae.NewSession(nil)
+	require.NoError(t, err)
+	p, err := pe.NewSession(nil)
+	require.NoError(t, err)
+	connect(t, a, p)
+	for _, size := range []int{1, 100, 10_000, 64 << 10, 200_000} {
+		for _, pair := range [][2]*Session{{a, p}, {p, a}} {
+			m := text(strings.Repeat("x", size))
+			m.SuccessReport = true
+			d, err := pair[0].Send(ctx, m)
+			require.NoError(t, err)
+			require.NoError(t, d.Wait(ctx))
+		}
+	}
+	require.NoError(t, a.Shutdown(ctx))
+	require.GreaterOrEqual(t, len(w.all), 1+3*5, "the binding request; requests, responses and reports")
+	large := ""
+	for _, one := range w.all {
+		if large += one; !endsFrame(one) {
+			require.NotContains(t, one, "\r\n-------")
+			continue
+		}
+		one, large = large, ""
+		require.True(t, len(one) < unbrokenBytes+smallBytes || len(one) > 200_000)
+		r := NewDecoder(strings.NewReader(one), nil)
+		_, _, err := readFrame(r)
+		require.NoError(t, err)
+		_, err = r.Next()
+		require.Equal(t, io.EOF, err)
+	}
+}
+
+func endsFrame(write string) bool {
+	i := strings.LastIndex(write, "\r\n-------")
+	return i >= 0 && strings.HasSuffix(write, "\r\n") && len(write)-i < 48
 }

@@ -7,109 +7,12 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-var ctx = context.Background()
-
-// pipeDialer gives one end of a pipe to the dialling endpoint and the other to accept.
-type pipeDialer func(nc net.Conn)
-
-func (accept pipeDialer) DialContext(context.Context, string, string) (net.Conn, error) {
-	a, b := net.Pipe()
-	accept(b)
-	return a, nil
-}
-
-// pair connects two sessions over a pipe.
-func pair(t testing.TB, o *Options) (active, passive *Session) {
-	t.Helper()
-	var opts Options
-	if o != nil {
-		opts = *o
-	}
-	opts.Host = "passive.example.com:2855"
-	pe, err := New(&opts)
-	require.NoError(t, err)
-	opts.Host = "active.example.com:2855"
-	opts.Dialer = pipeDialer(pe.ServeConn)
-	ae, err := New(&opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { ae.Close(); pe.Close() })
-	active, err = ae.NewSession(nil)
-	require.NoError(t, err)
-	passive, err = pe.NewSession(nil)
-	require.NoError(t, err)
-	connect(t, active, passive)
-	return active, passive
-}
-
-func connect(t testing.TB, active, passive *Session) {
-	t.Helper()
-	errs := make(chan error, 1)
-	go func() { errs <- passive.Connect(ctx, active.LocalPath(), Passive, nil) }()
-	require.NoError(t, active.Connect(ctx, passive.LocalPath(), Active, nil))
-	require.NoError(t, <-errs)
-}
-
-// rawPeer connects a passive session to a test that speaks frames itself.
-func rawPeer(t testing.TB, o *Options) (s *Session, nc net.Conn, d *Decoder) {
-	t.Helper()
-	opts := Options{Host: "passive.example.com:2855"}
-	if o != nil {
-		opts = *o
-		opts.Host = "passive.example.com:2855"
-	}
-	e, err := New(&opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { e.Close() })
-	s, err = e.NewSession(nil)
-	require.NoError(t, err)
-	nc, remote := net.Pipe()
-	t.Cleanup(func() { nc.Close() })
-	e.ServeConn(remote)
-	d = NewDecoder(nc, nil)
-	bound := make(chan error, 1)
-	go func() { bound <- s.Connect(ctx, mustPath("msrp://raw.example.com:2855/raw;tcp"), Passive, nil) }()
-	write(t, nc, "MSRP bind1234 SEND\r\nTo-Path: "+s.own+"\r\nFrom-Path: msrp://raw.example.com:2855/raw;tcp\r\nMessage-ID: bind\r\nByte-Range: 1-0/0\r\n-------bind1234$\r\n")
-	f, _, err := readFrame(d)
-	require.NoError(t, err)
-	require.Equal(t, StatusOK, f.Status)
-	require.NoError(t, <-bound)
-	return s, nc, d
-}
-
-func mustPath(s string) Path {
-	p, err := ParsePath(s)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func write(t testing.TB, nc net.Conn, s string) {
-	t.Helper()
-	_, err := io.WriteString(nc, s)
-	require.NoError(t, err)
-}
-
-// frame is a SEND from the raw peer.
-func frame(s *Session, id, headers, body string, flag Continuation) string {
-	w := "MSRP " + id + " SEND\r\nTo-Path: " + s.own + "\r\nFrom-Path: msrp://raw.example.com:2855/raw;tcp\r\n" + headers
-	if strings.Contains(headers, "Content-Type") {
-		w += "\r\n" + body + "\r\n"
-	}
-	return w + "-------" + id + string(rune(flag)) + "\r\n"
-}
-
-func text(s string) *Message {
-	return &Message{ContentType: "text/plain;charset=utf-8", Body: []byte(s)}
-}
 
 func TestSendAndReceive(t *testing.T) {
 	for _, size := range []int{0, 1, 100, 2048, 2049, 10_000, 64 << 10, 1 << 20} {
@@ -254,19 +157,6 @@ func TestChunksAndWindowThroughARelay(t *testing.T) {
 		go answer(string(f.TransactionID))
 	}
 	require.NoError(t, (<-delivery).Wait(ctx))
-}
-
-// sendLater sends in a goroutine, for a raw peer that must read meanwhile.
-func sendLater(t testing.TB, s *Session, m *Message) <-chan *Delivery {
-	c := make(chan *Delivery, 1)
-	go func() {
-		d, err := s.Send(ctx, m)
-		if err != nil {
-			t.Error(err)
-		}
-		c <- d
-	}()
-	return c
 }
 
 // A 200 for nothing we sent, on the wrong connection's path, or from another hop changes nothing.
@@ -437,72 +327,6 @@ func TestRFC4975_10_5_NoChunkAfter413(t *testing.T) {
 	f, _, err = readFrame(d)
 	require.NoError(t, err)
 	require.NotEqual(t, id, string(f.MessageID), "nothing more of what was refused")
-}
-
-// writes keeps every Write of a connection apart.
-type writes struct {
-	net.Conn
-	mu  sync.Mutex
-	all []string
-}
-
-func (w *writes) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	w.all = append(w.all, string(b))
-	w.mu.Unlock()
-	return w.Conn.Write(b)
-}
-
-type dialerFunc func() net.Conn
-
-func (f dialerFunc) DialContext(context.Context, string, string) (net.Conn, error) { return f(), nil }
-
-// Blink's parser loses the continuation flag if a segment ends right before it: one frame is one Write, and one Write is one frame. A larger one than
-// 64 KiB goes in several, of which the last holds the whole end-line.
-func TestOneFrameOneWrite(t *testing.T) {
-	pe, err := New(&Options{Host: "passive.example.com:2855"})
-	require.NoError(t, err)
-	defer pe.Close()
-	ours, theirs := net.Pipe()
-	w := &writes{Conn: ours}
-	ae, err := New(&Options{Host: "active.example.com:2855", Dialer: dialerFunc(func() net.Conn { pe.ServeConn(theirs); return w })})
-	require.NoError(t, err)
-	defer ae.Close()
-	a, err := ae.NewSession(nil)
-	require.NoError(t, err)
-	p, err := pe.NewSession(nil)
-	require.NoError(t, err)
-	connect(t, a, p)
-	for _, size := range []int{1, 100, 10_000, 64 << 10, 200_000} {
-		for _, pair := range [][2]*Session{{a, p}, {p, a}} {
-			m := text(strings.Repeat("x", size))
-			m.SuccessReport = true
-			d, err := pair[0].Send(ctx, m)
-			require.NoError(t, err)
-			require.NoError(t, d.Wait(ctx))
-		}
-	}
-	require.NoError(t, a.Shutdown(ctx))
-	require.GreaterOrEqual(t, len(w.all), 1+3*5, "the binding request; requests, responses and reports")
-	large := ""
-	for _, one := range w.all {
-		if large += one; !endsFrame(one) {
-			require.NotContains(t, one, "\r\n-------")
-			continue
-		}
-		one, large = large, ""
-		require.True(t, len(one) < unbrokenBytes+smallBytes || len(one) > 200_000)
-		r := NewDecoder(strings.NewReader(one), nil)
-		_, _, err := readFrame(r)
-		require.NoError(t, err)
-		_, err = r.Next()
-		require.Equal(t, io.EOF, err)
-	}
-}
-
-func endsFrame(write string) bool {
-	i := strings.LastIndex(write, "\r\n-------")
-	return i >= 0 && strings.HasSuffix(write, "\r\n") && len(write)-i < 48
 }
 
 // A path goes back as it came, also where it is written in another way than in the SDP (RFC 4975 section 6.1).
