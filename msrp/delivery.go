@@ -190,7 +190,7 @@ func (s *Session) answered(f *Frame) {
 	s.settled(released, dead)
 }
 
-// settled, without s.mu, gives room in the window back and ends a session whose keep-alive has failed.
+// settled, without s.mu, gives room in the window back and ends a session that judge has given up.
 func (s *Session) settled(released int, dead error) {
 	if released > 0 {
 		s.window.release(released)

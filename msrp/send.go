@@ -26,7 +26,7 @@ func (s *Session) Send(ctx context.Context, m *Message) (*Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.headBytes(m) > defaultHeadBytes || len(m.Header) > maxHeaders {
+	if s.headSize(m) > defaultHeadBytes || len(m.Header) > maxHeaders {
 		return nil, fmt.Errorf("%w: the head of a message", ErrTooLarge)
 	}
 	d := &Delivery{id: m.ID, s: s, report: m.SuccessReport, size: int64(len(m.Body))}
@@ -81,8 +81,8 @@ func (m *Message) checkHeaders() error {
 	return checkHeaders(m.Header)
 }
 
-// headBytes is about how long the head of a chunk of m is.
-func (s *Session) headBytes(m *Message) int {
+// headSize is about how many bytes the head of a chunk of m has.
+func (s *Session) headSize(m *Message) int {
 	n := ownHeadBytes + len(s.toPath) + len(s.own) + len(m.ContentType)
 	for _, h := range m.Header {
 		n += len(h.Name) + len(h.Value) + len(": \r\n")

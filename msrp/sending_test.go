@@ -35,7 +35,7 @@ func TestHeadIsBounded(t *testing.T) {
 
 	m := text("as much as goes")
 	m.Header, m.SuccessReport, m.FailureReport = many[1:], true, Yes
-	fits := defaultHeadBytes - a.headBytes(m)
+	fits := defaultHeadBytes - a.headSize(m)
 	m.Header[0].Value = bytes.Repeat([]byte("y"), fits)
 	d, err := a.Send(ctx, m)
 	require.NoError(t, err)
