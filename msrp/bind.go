@@ -118,10 +118,8 @@ func (s *Session) take(c *conn) bool {
 // awaitPath waits until Connect has told the peer's path. A connection that carries another session does not wait, and no other waits longer than it may be
 // without a session.
 func (s *Session) awaitPath(c *conn) bool {
-	select {
-	case <-s.ready:
+	if s.isReady() {
 		return true
-	default:
 	}
 	by, unbound := c.deadline()
 	if !unbound {

@@ -111,18 +111,8 @@ func (d *Delivery) end(err error) {
 // (sections 10.8 and 10.10). A 408 is a timeout like any other (section 10.4), except in a REPORT.
 func (s *Session) judge(d *Delivery, err error) {
 	var refused *StatusError
-	if errors.As(err, &refused) {
-		switch refused.Code {
-		case StatusNoSession, StatusSessionInUse:
-		default:
-			if !d.session {
-				return
-			}
-		}
-	} else if !d.session {
-		return
-	}
-	if s.dead == nil {
+	gone := errors.As(err, &refused) && (refused.Code == StatusNoSession || refused.Code == StatusSessionInUse)
+	if s.dead == nil && (gone || d.session) {
 		s.dead = err
 	}
 }

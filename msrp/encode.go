@@ -48,8 +48,7 @@ func appendFrame(dst []byte, f *Frame, body []byte) []byte {
 		dst = appendHeader(dst, "\r\nContent-Type: ", f.ContentType)
 		dst = append(append(dst, "\r\n\r\n"...), body...)
 	}
-	dst = append(append(dst, "\r\n-------"...), f.TransactionID...)
-	return append(dst, byte(f.Continuation), '\r', '\n')
+	return append(appendEnd(dst, f.TransactionID), byte(f.Continuation), '\r', '\n')
 }
 
 func appendHeader(dst []byte, name string, value []byte) []byte {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,10 +160,7 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	for _, l := range e.listeners {
 		l.Close()
 	}
-	sessions := make([]*Session, 0, len(e.sessions))
-	for _, s := range e.sessions {
-		sessions = append(sessions, s)
-	}
+	sessions := slices.Collect(maps.Values(e.sessions))
 	e.mu.Unlock()
 	errs := make([]error, len(sessions))
 	var wg sync.WaitGroup
@@ -183,14 +182,8 @@ func (e *Endpoint) Close() error {
 	for _, l := range e.listeners {
 		l.Close()
 	}
-	sessions := make([]*Session, 0, len(e.sessions))
-	for _, s := range e.sessions {
-		sessions = append(sessions, s)
-	}
-	conns := make([]*conn, 0, len(e.conns))
-	for c := range e.conns {
-		conns = append(conns, c)
-	}
+	sessions := slices.Collect(maps.Values(e.sessions))
+	conns := slices.Collect(maps.Keys(e.conns))
 	e.mu.Unlock()
 	for _, s := range sessions {
 		s.end(ErrClosed)

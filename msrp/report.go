@@ -94,8 +94,7 @@ func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 	b = r.append(append(b, "\r\nByte-Range: "...))
 	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
 	b = append(append(b, ' '), comment(code)...)
-	b = append(append(b, "\r\n-------"...), id[:]...)
-	if err = c.w.push(append(b, "$\r\n"...)); errors.Is(err, ErrStalled) {
+	if err = c.w.push(append(appendEnd(b, id[:]), "$\r\n"...)); errors.Is(err, ErrStalled) {
 		c.close(err)
 	}
 	return err

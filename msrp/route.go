@@ -132,8 +132,8 @@ func response(f *Frame, code int) []byte {
 	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
 	b = append(append(b, text...), "\r\nTo-Path: "...)
 	b = append(append(b, back...), "\r\nFrom-Path: "...)
-	b = append(append(b, firstURI(f.ToPath)...), "\r\n-------"...)
-	return append(append(b, f.TransactionID...), "$\r\n"...)
+	b = append(b, firstURI(f.ToPath)...)
+	return append(appendEnd(b, f.TransactionID), "$\r\n"...)
 }
 
 func firstURI(path []byte) []byte {

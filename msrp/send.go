@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -270,11 +271,7 @@ func parseTransactionID(b []byte) (uint64, bool) {
 	if _, err := hex.Decode(raw[:], b); err != nil {
 		return 0, false
 	}
-	var id uint64
-	for _, x := range raw {
-		id = id<<8 | uint64(x)
-	}
-	return id, true
+	return binary.BigEndian.Uint64(raw[:]), true
 }
 
 // newMessageID has 128 random bits: it is to be unique in the world (RFC 4975 section 7.1.1).

@@ -1,5 +1,10 @@
 package msrp
 
+import (
+	"maps"
+	"slices"
+)
+
 // SessionStats are the gauges and counters of a session. What waits is bounded by Options and by the limits in the package comment.
 type SessionStats struct {
 	InboxMessages   int   // whole messages that wait for Receive
@@ -41,13 +46,7 @@ type Stats struct {
 func (e *Endpoint) Stats() Stats {
 	e.mu.Lock()
 	st := Stats{Sessions: len(e.sessions), Connections: len(e.conns), Unbound: int(e.unbound.Load())}
-	sessions, conns := make([]*Session, 0, st.Sessions), make([]*conn, 0, st.Connections)
-	for _, s := range e.sessions {
-		sessions = append(sessions, s)
-	}
-	for c := range e.conns {
-		conns = append(conns, c)
-	}
+	sessions, conns := slices.Collect(maps.Values(e.sessions)), slices.Collect(maps.Keys(e.conns))
 	e.mu.Unlock()
 	for _, c := range conns {
 		st.QueuedBytes += c.w.load()
