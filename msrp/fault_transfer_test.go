@@ -75,17 +75,23 @@ func TestFaultResetWithinATransfer(t *testing.T) {
 	}
 }
 
+// behindRelay is a session that is connected through a relay, and the relay with the peer behind it.
+func behindRelay(t *testing.T) (*msrp.Session, *msrptest.Peer) {
+	n := &msrptest.Network{Record: -1}
+	s := endpoint(t, n, "app.example.com:2855", nil)
+	p := msrptest.NewPeer(t, n)
+	p.Path = append(p.Path, msrp.URI{Host: "bob.example.com", Port: 2855, SessionID: "behind", Transport: "tcp"})
+	require.NoError(t, p.Connect(t.Context(), s, msrp.Active))
+	return s, p
+}
+
 // The same through a relay, in chunks with an answer for each; the relay is gone after so many of them.
 func TestFaultRelayGoesAway(t *testing.T) {
 	for name := range transfers() {
 		for chunks := range 33 {
 			synctest.Test(t, func(t *testing.T) {
 				m := transfers()[name]
-				n := &msrptest.Network{Record: -1}
-				s := endpoint(t, n, "app.example.com:2855", nil)
-				p := msrptest.NewPeer(t, n)
-				p.Path = append(p.Path, msrp.URI{Host: "bob.example.com", Port: 2855, SessionID: "behind", Transport: "tcp"})
-				require.NoError(t, p.Connect(t.Context(), s, msrp.Active))
+				s, p := behindRelay(t)
 				sent := make(chan error, 1)
 				go func() {
 					d, err := s.Send(t.Context(), m)
@@ -171,11 +177,7 @@ func TestFaultRefusedTransfer(t *testing.T) {
 	for _, code := range []int{400, 403, 413, 415, 999} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := &msrptest.Network{Record: -1}
-				s := endpoint(t, n, "app.example.com:2855", nil)
-				p := msrptest.NewPeer(t, n)
-				p.Path = append(p.Path, msrp.URI{Host: "bob.example.com", Port: 2855, SessionID: "behind", Transport: "tcp"})
-				require.NoError(t, p.Connect(t.Context(), s, msrp.Active))
+				s, p := behindRelay(t)
 				failed := make(chan error, 1)
 				go func() {
 					_, err := s.Send(t.Context(), &msrp.Message{ContentType: "text/plain", Reader: endlessReader{}})

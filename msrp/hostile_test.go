@@ -1,7 +1,6 @@
 package msrp
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -17,7 +16,7 @@ const rawPath = "msrp://raw.example.com:2855/raw;tcp"
 
 // ok is the raw peer's response to f.
 func ok(s *Session, f *Frame) string {
-	return fmt.Sprintf("MSRP %s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%[1]s$\r\n", f.TransactionID, s.own, rawPath)
+	return answerTo(s, f, "200 OK", "")
 }
 
 // passiveEndpoint is a session without a connection yet, and a peer's connection to its endpoint.
@@ -114,8 +113,7 @@ func TestBoundConnectionDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, nc, d := rawPeer(t, nil)
 		defer s.e.Close()
-		other, err := s.e.NewSession(nil)
-		require.NoError(t, err)
+		other := otherSession(t, s)
 		begin := time.Now()
 		write(t, nc, frame(other, "aaaa1", "Message-ID: m1234\r\nContent-Type: text/plain\r\n", "early", Complete))
 		f, _, err := readFrame(d)
@@ -207,7 +205,7 @@ func TestReportBeforeResponse(t *testing.T) {
 	f, _, err := readFrame(d)
 	require.NoError(t, err)
 	del := <-sent
-	write(t, nc, fmt.Sprintf("MSRP rep12 REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\nByte-Range: 1-5/5\r\nStatus: 000 200 OK\r\n-------rep12$\r\n", s.own, rawPath, f.MessageID))
+	write(t, nc, reportFrame(s, "rep12", string(f.MessageID), "Byte-Range: 1-5/5\r\n", "000 200 OK"))
 	select {
 	case <-del.Done():
 		t.Fatal("done without a response")
@@ -229,7 +227,7 @@ func TestHugeReportRanges(t *testing.T) {
 	f, _, err := readFrame(d)
 	require.NoError(t, err)
 	for range 12 {
-		write(t, nc, fmt.Sprintf("MSRP rep12 REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\nByte-Range: 2-999999999999999999/5\r\nStatus: 000 200 OK\r\n-------rep12$\r\n", s.own, rawPath, f.MessageID))
+		write(t, nc, reportFrame(s, "rep12", string(f.MessageID), "Byte-Range: 2-999999999999999999/5\r\n", "000 200 OK"))
 	}
 	write(t, nc, ok(s, f))
 	del := <-sent
@@ -239,18 +237,14 @@ func TestHugeReportRanges(t *testing.T) {
 		t.Fatal("nobody has reported the first byte")
 	default:
 	}
-	write(t, nc, fmt.Sprintf("MSRP rep13 REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\nByte-Range: 1-1/5\r\nStatus: 000 200 OK\r\n-------rep13$\r\n", s.own, rawPath, f.MessageID))
+	write(t, nc, reportFrame(s, "rep13", string(f.MessageID), "Byte-Range: 1-1/5\r\n", "000 200 OK"))
 	require.NoError(t, del.Wait(ctx))
 }
 
 // Two sessions on one connection: each gets what is for it, and one may end without the other.
 func TestSessionsShareAConnection(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)
-	other, err := s.e.NewSession(nil)
-	require.NoError(t, err)
-	bound := make(chan error, 1)
-	go func() { bound <- other.Connect(ctx, mustPath(rawPath), Passive, nil) }()
-	<-other.ready
+	other := guestOf(t, s, nc, d)
 	exchange := func(wire string) {
 		t.Helper()
 		write(t, nc, wire)
@@ -258,8 +252,6 @@ func TestSessionsShareAConnection(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, StatusOK, f.Status)
 	}
-	exchange(frame(other, "aaaa1", "", "", Complete))
-	require.NoError(t, <-bound)
 	exchange(frame(s, "aaaa2", "Message-ID: m1234\r\nContent-Type: text/plain\r\n", "one", Complete))
 	sent := sendLater(t, other, text("hello"))
 	f, _, err := readFrame(d)

@@ -18,13 +18,11 @@ import (
 // guestOf binds another session to the connection of a raw peer.
 func guestOf(t testing.TB, s *Session, nc net.Conn, d *Decoder) *Session {
 	t.Helper()
-	other, err := s.e.NewSession(nil)
-	require.NoError(t, err)
-	bound := make(chan error, 1)
-	go func() { bound <- other.Connect(ctx, mustPath(rawPath), Passive, nil) }()
+	other := otherSession(t, s)
+	bound := connectLater(other, nil)
 	<-other.ready
 	write(t, nc, frame(other, "bind5678", "Message-ID: bind\r\n", "", Complete))
-	next(t, d)
+	requireStatus(t, d, "bind5678", StatusOK)
 	require.NoError(t, <-bound)
 	return other
 }

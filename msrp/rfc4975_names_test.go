@@ -67,7 +67,7 @@ func TestRFC4975_9_OwnIdentifiers(t *testing.T) {
 		sent := sendLater(t, s, m)
 		f, _ := next(t, d)
 		require.Equal(t, id, string(f.MessageID))
-		write(t, nc, answerTo(s, f, "200 OK", ""))
+		write(t, nc, ok(s, f))
 		require.NoError(t, (<-sent).Wait(ctx))
 	}
 }
@@ -85,7 +85,7 @@ func TestRFC4975_7_1_Identifiers(t *testing.T) {
 			require.False(t, seen[string(id)])
 			seen[string(id)] = true
 		}
-		write(t, nc, answerTo(s, f, "200 OK", ""))
+		write(t, nc, ok(s, f))
 		require.NoError(t, (<-sent).Wait(ctx))
 	}
 }

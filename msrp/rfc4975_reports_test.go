@@ -38,12 +38,12 @@ func TestRFC4975_7_1_2_Report(t *testing.T) {
 func TestRFC4975_7_1_2_ReportsAreNotAnswered(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)
 	for i, w := range []string{
-		reportOn(s, "rep12", "unknown", "1-5/5", "000 200 OK", ""),
-		reportOn(s, "rep12", "unknown", "1-5/5", "000 200 OK", "Success-Report: yes\r\nFailure-Report: yes\r\n"),
-		reportOn(s, "rep12", "unknown", "", "000 481 No Session", ""),
-		reportOn(s, "rep12", "unknown", "", "nonsense", ""),
-		reportOn(s, "rep12", "unknown", "nonsense", "000 200 OK", ""),
-		strings.Replace(reportOn(s, "rep12", "unknown", "", "000 200 OK", ""), s.uri.SessionID, "guessed", 1),
+		reportFrame(s, "rep12", "unknown", "Byte-Range: 1-5/5\r\n", "000 200 OK"),
+		reportFrame(s, "rep12", "unknown", "Byte-Range: 1-5/5\r\nSuccess-Report: yes\r\nFailure-Report: yes\r\n", "000 200 OK"),
+		reportFrame(s, "rep12", "unknown", "", "000 481 No Session"),
+		reportFrame(s, "rep12", "unknown", "", "nonsense"),
+		reportFrame(s, "rep12", "unknown", "Byte-Range: nonsense\r\n", "000 200 OK"),
+		strings.Replace(reportFrame(s, "rep12", "unknown", "", "000 200 OK"), s.uri.SessionID, "guessed", 1),
 	} {
 		write(t, nc, w)
 		nothingBefore(t, s, nc, d)
@@ -58,10 +58,10 @@ func TestRFC4975_7_3_2_OtherNamespacesAreIgnored(t *testing.T) {
 	m.SuccessReport = true
 	sent := sendLater(t, s, m)
 	f, _ := next(t, d)
-	write(t, nc, answerTo(s, f, "200 OK", ""))
+	write(t, nc, ok(s, f))
 	del := <-sent
 	for _, status := range []string{"001 200 OK", "001 413 No", "00 200", "200 OK"} {
-		write(t, nc, reportOn(s, "rep12", string(f.MessageID), "1-5/5", status, ""))
+		write(t, nc, reportFrame(s, "rep12", string(f.MessageID), "Byte-Range: 1-5/5\r\n", status))
 	}
 	nothingBefore(t, s, nc, d)
 	select {
@@ -69,7 +69,7 @@ func TestRFC4975_7_3_2_OtherNamespacesAreIgnored(t *testing.T) {
 		t.Fatal("taken for an outcome")
 	default:
 	}
-	write(t, nc, reportOn(s, "rep12", string(f.MessageID), "1-5/5", "000 200 OK", ""))
+	write(t, nc, reportFrame(s, "rep12", string(f.MessageID), "Byte-Range: 1-5/5\r\n", "000 200 OK"))
 	require.NoError(t, del.Wait(ctx))
 }
 
@@ -82,8 +82,8 @@ func TestRFC4975_10_4_TimeoutElsewhere(t *testing.T) {
 		sent := sendLater(t, s, m)
 		f, _ := next(t, d)
 		if byReport {
-			write(t, nc, answerTo(s, f, "200 OK", ""))
-			write(t, nc, reportOn(s, "rep12", string(f.MessageID), "1-5/5", "000 408 Gone", ""))
+			write(t, nc, ok(s, f))
+			write(t, nc, reportFrame(s, "rep12", string(f.MessageID), "Byte-Range: 1-5/5\r\n", "000 408 Gone"))
 		} else {
 			write(t, nc, answerTo(s, f, "408 Gone", ""))
 		}

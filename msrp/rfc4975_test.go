@@ -17,15 +17,6 @@ func answerTo(s *Session, f *Frame, status, headers string) string {
 	return fmt.Sprintf("MSRP %s %s\r\nTo-Path: %s\r\nFrom-Path: %s\r\n%s-------%[1]s$\r\n", f.TransactionID, status, s.own, rawPath, headers)
 }
 
-// reportOn is a REPORT of the raw peer.
-func reportOn(s *Session, id, messageID, byteRange, status, headers string) string {
-	if byteRange != "" {
-		headers += "Byte-Range: " + byteRange + "\r\n"
-	}
-	return fmt.Sprintf("MSRP %s REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\n%sStatus: %s\r\n-------%[1]s$\r\n",
-		id, s.own, rawPath, messageID, headers, status)
-}
-
 const relayedPath = "msrp://relay.example.com:2855/r;tcp " + rawPath
 
 // relayedPeer is like rawPeer for a peer behind a relay.
@@ -89,7 +80,7 @@ func TestRFC4975_5_4_ActiveSendsAtOnce(t *testing.T) {
 		t.Fatal("connected before the response", err)
 	default:
 	}
-	write(t, nc, answerTo(s, f, "200 OK", ""))
+	write(t, nc, ok(s, f))
 	require.NoError(t, <-connected)
 }
 
@@ -100,7 +91,7 @@ func TestRFC4975_7_1_NoBodyNoMIMEHeaders(t *testing.T) {
 	f, _ := next(t, d)
 	require.False(t, f.HasBody())
 	require.Empty(t, f.Header)
-	write(t, nc, answerTo(s, f, "200 OK", ""))
+	write(t, nc, ok(s, f))
 	require.NoError(t, (<-sent).Wait(ctx))
 }
 
@@ -132,20 +123,14 @@ func TestRFC4975_7_1_1_NoTransferEncoding(t *testing.T) {
 	f, body := next(t, d)
 	require.Equal(t, "hello", string(body))
 	require.Equal(t, "Content-Disposition", string(f.Header[0].Name))
-	write(t, nc, answerTo(s, f, "200 OK", ""))
+	write(t, nc, ok(s, f))
 	require.NoError(t, (<-sent).Wait(ctx))
 }
 
 // A connection that fails takes every session on it with it.
 func TestRFC4975_5_4_FailedConnectionFailsItsSessions(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)
-	other, err := s.e.NewSession(nil)
-	require.NoError(t, err)
-	bound := make(chan error, 1)
-	go func() { bound <- other.Connect(ctx, mustPath(rawPath), Passive, nil) }()
-	<-other.ready
-	nothingBefore(t, other, nc, d)
-	require.NoError(t, <-bound)
+	other := guestOf(t, s, nc, d)
 	require.NoError(t, nc.Close())
 	for _, s := range []*Session{s, other} {
 		<-s.Done()
@@ -202,12 +187,12 @@ func TestRFC4975_7_1_1_ChunksOfOneMessage(t *testing.T) {
 			require.Equal(t, from == size, f.Continuation == Complete)
 			require.True(t, from == size || len(body) >= interruptible, "no small chunk but the last")
 			if c.failure == Yes {
-				write(t, nc, strings.Replace(answerTo(s, f, "200 OK", ""), rawPath, "msrp://relay.example.com:2855/r;tcp", 1))
+				write(t, nc, strings.Replace(ok(s, f), rawPath, "msrp://relay.example.com:2855/r;tcp", 1))
 			}
 		}
 		del := <-sent
 		if c.success {
-			report := reportOn(s, "rep12", id, fmt.Sprintf("1-%d/%d", size, size), "000 200 OK", "")
+			report := reportFrame(s, "rep12", id, fmt.Sprintf("Byte-Range: 1-%d/%d\r\n", size, size), "000 200 OK")
 			write(t, nc, strings.Replace(report, rawPath, relayedPath, 1))
 		}
 		require.NoError(t, del.Wait(ctx))
@@ -225,7 +210,7 @@ func TestRFC4975_7_1_1_RequestsDoNotWaitForResponses(t *testing.T) {
 		frames = append(frames, f)
 	}
 	for i, f := range slices.Backward(frames) { // nor do responses keep an order
-		write(t, nc, answerTo(s, f, "200 OK", ""))
+		write(t, nc, ok(s, f))
 		require.NoError(t, (<-sent[i]).Wait(ctx))
 	}
 }
@@ -322,7 +307,7 @@ func TestRFC4975_12_UnknownHeaders(t *testing.T) {
 	sent := sendLater(t, s, ours)
 	f, _ = next(t, d)
 	write(t, nc, answerTo(s, f, "200 OK", strange))
-	write(t, nc, reportOn(s, "rep12", string(f.MessageID), "1-5/5", "000 200 OK", strange))
+	write(t, nc, reportFrame(s, "rep12", string(f.MessageID), "Byte-Range: 1-5/5\r\n"+strange, "000 200 OK"))
 	require.NoError(t, (<-sent).Wait(ctx))
 }
 

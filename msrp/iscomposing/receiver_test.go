@@ -24,25 +24,7 @@ type shown struct {
 func watch(t *testing.T, run func(r *iscomposing.Receiver, at func(time.Duration))) (got []shown) {
 	synctest.Test(t, func(t *testing.T) {
 		r := iscomposing.NewReceiver()
-		start := time.Now()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				change, err := r.Next(ctx)
-				if err != nil {
-					return
-				}
-				got = append(got, shown{time.Since(start), change})
-			}
-		}()
-		run(r, func(d time.Duration) {
-			time.Sleep(d - time.Since(start))
-			synctest.Wait()
-		})
-		cancel()
-		<-done
+		fetch(t, r.Next, func(at time.Duration, change iscomposing.Change) { got = append(got, shown{at, change}) }, func(at func(time.Duration)) { run(r, at) })
 	})
 	return got
 }

@@ -23,28 +23,35 @@ func script(t *testing.T, o *iscomposing.SenderOptions, transit time.Duration, r
 	synctest.Test(t, func(t *testing.T) {
 		s, err := iscomposing.NewSender(o)
 		require.NoError(t, err)
-		start := time.Now()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				doc, err := s.Next(ctx)
-				if err != nil {
-					return
-				}
-				got = append(got, sent{time.Since(start), *doc})
-				time.Sleep(transit)
-			}
-		}()
-		run(s, func(d time.Duration) {
-			time.Sleep(d - time.Since(start))
-			synctest.Wait()
-		})
-		cancel()
-		<-done
+		fetch(t, s.Next, func(at time.Duration, doc *iscomposing.Document) {
+			got = append(got, sent{at, *doc})
+			time.Sleep(transit)
+		}, func(at func(time.Duration)) { run(s, at) })
 	})
 	return got
+}
+
+// fetch hands what next returns, and when, to take on a goroutine of its own while run runs. Times count from now; at, in a bubble, sleeps until one.
+func fetch[T any](t *testing.T, next func(context.Context) (T, error), take func(time.Duration, T), run func(at func(time.Duration))) {
+	start := time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			x, err := next(ctx)
+			if err != nil {
+				return
+			}
+			take(time.Since(start), x)
+		}
+	}()
+	run(func(d time.Duration) {
+		time.Sleep(d - time.Since(start))
+		synctest.Wait()
+	})
+	cancel()
+	<-done
 }
 
 const second = time.Second
