@@ -148,7 +148,10 @@ func (a *assembly) end(flag Continuation) bool {
 	if flag == Complete {
 		a.ended, a.total = true, a.at
 		if a.from == 0 && a.head.at == 0 { // the whole message, whatever was there
-			a.head.bytes, a.ahead = a.head.bytes[:a.at], nil
+			if a.at < int64(len(a.head.bytes)) {
+				a.head.bytes = slices.Clone(a.head.bytes[:a.at]) // nothing stays of the memory of what was there
+			}
+			a.ahead = nil
 		}
 	}
 	return !a.ended || a.extent(len(a.ahead)).end() <= a.total
