@@ -2,20 +2,22 @@ package msrp
 
 import "sync"
 
-// Buffers for frames to be sent, in four sizes. They belong to no connection, so that an idle one keeps none.
+// Buffers for frames to be sent, in five sizes. They belong to no connection, so that an idle one keeps none.
 const (
-	tinyBytes  = 384               // a response, a report
-	headBytes  = 512               // the head and end-line of a SEND, mostly
-	smallBytes = 1 << 10           // a chat line
-	frameBytes = 12 << 10          // a chunk towards a relay
-	largeBytes = pieceBytes + 4096 // a piece of a larger frame, with the frame's head
+	tinyBytes   = 384               // a response, a report
+	headBytes   = 512               // the head and end-line of a SEND, mostly
+	smallBytes  = 1 << 10           // a chat line
+	middleBytes = 4 << 10           // a long line
+	frameBytes  = 12 << 10          // a chunk towards a relay
+	largeBytes  = pieceBytes + 4096 // a piece of a larger frame, with the frame's head
 )
 
 var (
-	tinyBuffers  = sync.Pool{New: func() any { return new([tinyBytes]byte) }}
-	smallBuffers = sync.Pool{New: func() any { return new([smallBytes]byte) }}
-	frameBuffers = sync.Pool{New: func() any { return new([frameBytes]byte) }}
-	largeBuffers = sync.Pool{New: func() any { return new([largeBytes]byte) }}
+	tinyBuffers   = sync.Pool{New: func() any { return new([tinyBytes]byte) }}
+	smallBuffers  = sync.Pool{New: func() any { return new([smallBytes]byte) }}
+	middleBuffers = sync.Pool{New: func() any { return new([middleBytes]byte) }}
+	frameBuffers  = sync.Pool{New: func() any { return new([frameBytes]byte) }}
+	largeBuffers  = sync.Pool{New: func() any { return new([largeBytes]byte) }}
 )
 
 // newBuffer returns an empty buffer for about n bytes, which the writer takes back.
@@ -25,6 +27,8 @@ func newBuffer(n int) []byte {
 		return tinyBuffers.Get().(*[tinyBytes]byte)[:0]
 	case n <= smallBytes:
 		return smallBuffers.Get().(*[smallBytes]byte)[:0]
+	case n <= middleBytes:
+		return middleBuffers.Get().(*[middleBytes]byte)[:0]
 	case n <= frameBytes:
 		return frameBuffers.Get().(*[frameBytes]byte)[:0]
 	case n <= largeBytes:
@@ -40,6 +44,8 @@ func recycle(b []byte) {
 		tinyBuffers.Put((*[tinyBytes]byte)(b))
 	case smallBytes:
 		smallBuffers.Put((*[smallBytes]byte)(b))
+	case middleBytes:
+		middleBuffers.Put((*[middleBytes]byte)(b))
 	case frameBytes:
 		frameBuffers.Put((*[frameBytes]byte)(b))
 	case largeBytes:

@@ -33,7 +33,7 @@
 // The head of a message is refused by Send if a receiver with the default Limits would refuse it: 16 KiB, 57 headers of the caller's.
 // A response has 30 s from the last byte of the request (RFC 4975 section 7.1.1), a success report 10 minutes; 8,192 deliveries at a time wait
 // for one, and 64 late failure reports for ReceiveReport. A connection
-// is closed on which 1 MiB of responses and reports wait to be written, or one frame cannot be written in 30 s and a second more for each
+// is closed on which 1 MiB of responses and reports wait to be written, 32 KiB before it carries a session, or one frame cannot be written in 30 s and a second more for each
 // 16 KiB. So is an accepted one that names no session within 30 s, or that is the 257th such, and one that is refused by its
 // certificate within a second. A request waits 30 s for the Connect of its session. Dialling with its TLS handshake has 30 s. An idle session with its connection takes
 // less than 16 KiB, without what TLS and the operating system need. Peers that are gone without a word are found by TCP keep-alive in about two and a half minutes.

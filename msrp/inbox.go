@@ -39,8 +39,9 @@ type inbox struct {
 }
 
 const (
-	firstRing = 8
-	freeHead  = 512 // bytes of a message's headers that do not count
+	firstRing   = 8
+	freeHead    = 512 // bytes of a message's headers that do not count
+	headerBytes = 64  // what a header takes beside its text
 )
 
 func newInbox(o *Options) inbox {
@@ -51,7 +52,7 @@ func newInbox(o *Options) inbox {
 func (m *Message) weight() int {
 	head := len(m.ContentType) + len(m.from)
 	for _, h := range m.Header {
-		head += len(h.Name) + len(h.Value)
+		head += headerBytes + len(h.Name) + len(h.Value)
 	}
 	return len(m.Body) + max(0, head-freeHead)
 }

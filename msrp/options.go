@@ -28,7 +28,7 @@ type Options struct {
 	MaxMessage int
 	// InboxMessages bounds what waits for Receive, per session, in messages; what does not fit is answered with 413. Default 256.
 	InboxMessages int
-	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes; headers of a message over 512 bytes count too. Default 16 MiB, or MaxMessage if that is more.
+	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes; headers of a message over 512 bytes count too, each as 64 bytes more than its text. Default 16 MiB, or MaxMessage if that is more.
 	InboxBytes int
 	// StreamAbove has Receive return a message before it is whole, with Reader instead of Body, once more than so many bytes of it are there and no gap is before
 	// them. MaxMessage does not bound such a message; see "Limits" on what stops its sender when it is read slowly. It is at most MaxMessage. Default 0: never.
@@ -97,6 +97,7 @@ const (
 	writeQueue     = 256 << 10          // bytes queued on a connection before Send waits
 	transferQueue  = 128 << 10          // before the next piece of a long message waits: short ones find room behind it
 	responseQueue  = 1 << 20            // bytes queued on a connection before the peer counts as stalled
+	strangerQueue  = 32 << 10           // the same of one that carries no session
 	ownHeadBytes   = 512                // at most, of a SEND's head without paths, type and headers of the caller's
 	maxHeaders     = defaultHeaders - 7 // of the caller's: SEND has seven of its own
 	maxPartials    = 16                 // unfinished incoming messages per session

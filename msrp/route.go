@@ -101,10 +101,14 @@ func (c *conn) response(f *Frame) {
 	s.answered(f)
 }
 
-// refuse answers a request with a status. A connection that is not allowed what it wants, and carries no session, is closed.
+// refuse answers a request with a status. A connection that is not allowed what it wants, and carries no session, is closed; so is one without a session
+// that does not read what it is answered.
 func (c *conn) refuse(f *Frame, code int) error {
 	if code == StatusForbidden {
 		c.hurry()
+	}
+	if c.isUnbound() && c.w.load() > strangerQueue {
+		return ErrStalled
 	}
 	return c.respond(f, code)
 }
