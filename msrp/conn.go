@@ -79,15 +79,10 @@ func (c *conn) handshake() error {
 	return h.HandshakeContext(ctx)
 }
 
-// Read is for the Decoder. A bound peer may be silent between two frames, but not within one.
+// Read is for the Decoder.
 func (c *conn) Read(p []byte) (int, error) {
-	if within := c.dec.within(); (within || c.paced) && !c.isUnbound() {
-		c.paced = within
-		deadline := time.Time{}
-		if within {
-			deadline = time.Now().Add(partialTimeout)
-		}
-		c.nc.SetReadDeadline(deadline)
+	if within := c.dec.within(); within || c.paced {
+		c.pace(within)
 	}
 	n, err := c.nc.Read(p)
 	switch {
@@ -97,6 +92,22 @@ func (c *conn) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("%w: a frame broke off", ErrTimeout)
 	}
 	return n, fmt.Errorf("msrp: read: %w", err)
+}
+
+// pace sets the read deadline: a bound peer may be silent between two frames, but not within one. Under mu: unpark may set the one for a connection
+// without a session meanwhile, which has to stay.
+func (c *conn) pace(within bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.unbound {
+		return
+	}
+	c.paced = within
+	deadline := time.Time{}
+	if within {
+		deadline = time.Now().Add(partialTimeout)
+	}
+	c.nc.SetReadDeadline(deadline)
 }
 
 // startWriting runs the writer, which is not closed yet: so neither is the connection, and nobody waits for its goroutines.

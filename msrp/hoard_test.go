@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,4 +69,44 @@ func TestStrangerThatDoesNotReadItsAnswers(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, s.e.unbound.Load())
 	})
+}
+
+// Who sets a read deadline holds conn.mu, so that the one of a connection which has just lost its last session cannot be taken back by a Read that had looked before.
+func TestReadDeadlineIsSetUnderTheLock(t *testing.T) {
+	e, err := New(nil)
+	require.NoError(t, err)
+	local, remote := net.Pipe()
+	defer local.Close()
+	defer remote.Close()
+	nc := &lockedDeadlines{Conn: local}
+	c := newConn(e, nc, false)
+	nc.c = c
+	c.parked = 1
+	c.paced = true
+	go io.WriteString(remote, "MSRP")
+	_, err = c.Read(make([]byte, 4))
+	require.NoError(t, err)
+	require.Equal(t, 1, nc.set)
+	c.unpark()
+	require.Equal(t, 2, nc.set)
+	c.pace(true) // of a Read that comes later
+	require.Equal(t, 2, nc.set)
+	require.False(t, nc.free)
+}
+
+// lockedDeadlines counts those set, and notes whether one was without the lock.
+type lockedDeadlines struct {
+	net.Conn
+	c    *conn
+	set  int
+	free bool
+}
+
+func (d *lockedDeadlines) SetReadDeadline(t time.Time) error {
+	d.set++
+	if d.c.mu.TryLock() {
+		d.c.mu.Unlock()
+		d.free = true
+	}
+	return d.Conn.SetReadDeadline(t)
 }
