@@ -20,8 +20,9 @@
 // Endpoint, Session, Delivery and what a received message reads from are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
 // a session has none of its own.
 // The read loop never waits for the application: what finds no room in a session's inbox is refused on the wire with 413, which the
-// sender's Delivery reports. With Options.StreamAbove there is one exception, for a connection that carries one session alone: see Limits. The only thing that it waits for else, if its connection carries no session yet, is the Connect of the session that a
-// request with a body names; one without a body waits on the side, one for each session, and the connection goes on. Close works at any moment, against a silent or slow peer too, and waits at most 100 ms for the last alert of a TLS connection.
+// sender's Delivery reports. With Options.StreamAbove there is one exception, for a connection that carries one session alone: see Limits. Else it waits for two things: while its connection carries no session yet, for the Connect of the session that a
+// request with a body names (one without a body waits on the side, one for each session, and the connection goes on); and for a peer to read what
+// we owe it, when that takes more than 512 KiB: 5 s at most, and not again before the peer has read. Close works at any moment, against a silent or slow peer too, and waits at most 100 ms for the last alert of a TLS connection.
 //
 // # Limits
 //

@@ -116,7 +116,8 @@ func (e *Endpoint) start(nc net.Conn, accepted bool) (*conn, error) {
 
 // NewSession opens a session with a fresh, unguessable URI: LocalPath is for the SDP, Connect makes it usable.
 // From now on a peer that knows the URI can connect to it. It needs Options.Host or a served listener; a nil o means the defaults.
-// The session stays with the Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, or one that says that there is no host.
+// The session stays with the Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, one that names an entry of o.AcceptTypes that is no
+// media type, or one that says that there is no host.
 func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if o == nil {
 		o = &SessionOptions{}

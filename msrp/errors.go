@@ -24,7 +24,7 @@ var (
 	ErrMalformed = errors.New("msrp: malformed")
 	// ErrTooLarge is wrapped by errors about input over one of the Limits.
 	ErrTooLarge = errors.New("msrp: over the limit")
-	// ErrNoTLS is returned by Connect for an msrps path when Options.TLS is nil.
+	// ErrNoTLS is returned by Connect for an msrps path, and by NewSession for SessionOptions.Secure, when Options.TLS is nil.
 	ErrNoTLS = errors.New("msrp: the path is msrps and Options.TLS is not set")
 	// ErrInsecure is returned by Connect for a path whose first hop is not msrps, if the session has SessionOptions.Secure or the call has Fingerprints.
 	ErrInsecure = errors.New("msrp: TLS is demanded and the peer's path is not msrps")

@@ -44,6 +44,7 @@ func TestInboxBounds(t *testing.T) {
 	require.False(t, b.put(&Message{Body: make([]byte, 401)}))
 	require.False(t, b.put(&Message{ContentType: strings.Repeat("x", freeHead+401)}), "headers count, but for the first 512 bytes")
 	require.False(t, b.put(&Message{Header: []Header{{[]byte(strings.Repeat("x", freeHead)), make([]byte, 401)}}}))
+	require.False(t, b.put(&Message{from: strings.Repeat("x", freeHead+401)}), "so does a path of its own")
 	require.True(t, b.put(&Message{ContentType: strings.Repeat("x", freeHead), Body: make([]byte, 400)}))
 	require.False(t, b.put(&Message{}), "a third")
 	require.Equal(t, 1000, b.bytes)

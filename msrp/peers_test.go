@@ -1,6 +1,7 @@
 package msrp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,22 +17,23 @@ import (
 
 // Each test here is for a program out there, and for what was measured of it: our default is the form that gets through it.
 
-// sentFrames sends m to a peer that answers every request, and returns each Write of ours until the last chunk.
+// sentFrames sends m to a peer that answers every request, and returns our frames until the last chunk, as they stood on the wire.
 func sentFrames(t *testing.T, path string, m *Message) []string {
 	t.Helper()
 	var raw []string
 	synctest.Test(t, func(t *testing.T) {
-		s, nc, d := rawPeer(t, nil)
+		s, nc, _ := rawPeer(t, nil)
 		defer s.e.Close()
+		var wire bytes.Buffer
+		d := NewDecoder(io.TeeReader(nc, &wire), nil)
 		s.direct = len(mustPath(path)) == 1
 		s.toPath, s.nextHop = []byte(path), firstHop(path)
 		go s.Send(ctx, m)
 		for {
-			f, body, err := readFrame(d)
-			require.NoError(t, err)
-			text, err := AppendFrame(nil, f, body)
-			require.NoError(t, err)
-			raw = append(raw, string(text))
+			f, _ := next(t, d)
+			head, _, ended := bytes.Cut(wire.Bytes(), append([]byte("-------"), f.TransactionID...))
+			require.True(t, ended)
+			raw = append(raw, string(wire.Next(len(head)+len("-------")+len(f.TransactionID)+len("$\r\n"))))
 			if f.Continuation == Complete {
 				return
 			}

@@ -145,9 +145,12 @@ func TestPartialMessagesAreForgotten(t *testing.T) {
 		s, nc, d := rawPeer(t, nil)
 		for i := range maxPartials {
 			write(t, nc, frame(s, "aaaa1", fmt.Sprintf("Message-ID: m12%d\r\nContent-Type: text/plain\r\n", i), "x", More))
-			readFrame(d)
+			requireStatus(t, d, "aaaa1", StatusOK)
 		}
-		time.Sleep(partialTimeout)
+		time.Sleep(partialTimeout - 1)
+		synctest.Wait()
+		require.Equal(t, maxPartials, s.Stats().UnfinishedBytes)
+		time.Sleep(1)
 		synctest.Wait()
 		s.inbox.mu.Lock()
 		require.Empty(t, s.inbox.partials)

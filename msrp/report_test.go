@@ -134,6 +134,32 @@ func TestRFC4975_7_1_1_Partial(t *testing.T) {
 	})
 }
 
+// The latest 256 requests whose refusal may still come are remembered, and no more.
+func TestRFC4975_7_1_1_PartialIsBounded(t *testing.T) {
+	const most = 256
+	s, nc, d := rawPeer(t, nil)
+	m := text("hello")
+	m.FailureReport = Partial
+	var refusals []string
+	var ids []string
+	for range 2*most + 2 { // around the ring more than once
+		sent := sendLater(t, s, m)
+		f, _ := next(t, d)
+		refusals = append(refusals, strings.Replace(ok(s, f), "200 OK", "415 no", 1))
+		ids = append(ids, (<-sent).ID())
+	}
+	for i := range most + 3 { // those forgotten and the first that is not
+		write(t, nc, refusals[i])
+	}
+	write(t, nc, refusals[len(refusals)-1])
+	for _, i := range []int{most + 2, len(ids) - 1} {
+		r, err := s.ReceiveReport(ctx)
+		require.NoError(t, err)
+		require.Equal(t, ids[i], r.MessageID)
+	}
+	require.Len(t, s.silents, most)
+}
+
 // Also a refusal with partial stops a message of many chunks.
 func TestRFC4975_7_1_1_PartialStops(t *testing.T) {
 	s, nc, d := rawPeer(t, nil)

@@ -310,14 +310,16 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-// The memory of a transfer does not depend on its length: the Reader is not read ahead of what the peer takes.
+// The memory of a transfer does not depend on its length: the Reader is read no more than 160 KiB ahead of what the peer takes.
 func TestTransferIsBounded(t *testing.T) {
-	s, nc, _ := rawPeer(t, nil)
-	read := &counter{}
-	go s.Send(ctx, &Message{ContentType: "a/b", Reader: read, FailureReport: No})
-	time.AfterFunc(50*time.Millisecond, func() { nc.Close() }) // it has had time enough to fill every buffer
-	<-s.Done()
-	require.Less(t, int(read.n.Load()), writeQueue+8*pieceBytes)
+	synctest.Test(t, func(t *testing.T) {
+		s, _, _ := rawPeer(t, nil)
+		defer s.e.Close()
+		read := &counter{}
+		go s.Send(ctx, &Message{ContentType: "a/b", Reader: read, FailureReport: No})
+		synctest.Wait() // the peer does not read
+		require.InDelta(t, 160<<10, read.n.Load(), 1<<10)
+	})
 }
 
 // Two transfers on one connection take turns.

@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,14 @@ func TestRFC4975_6_MalformedURI(t *testing.T) {
 		_, err := ParseURI(s)
 		require.ErrorIs(t, err, ErrMalformed, "%q", s)
 	}
+}
+
+func TestLongestURI(t *testing.T) {
+	longest := "msrp://a/" + strings.Repeat("x", 1024-len("msrp://a/;tcp")) + ";tcp"
+	_, err := ParseURI(longest)
+	require.NoError(t, err)
+	_, err = ParseURI(longest + "p")
+	require.ErrorIs(t, err, ErrMalformed)
 }
 
 func TestRFC4975_6_1_URIComparison(t *testing.T) {
