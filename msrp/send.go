@@ -222,7 +222,7 @@ func (s *Session) appendHead(b, id []byte, m *Message, messageID string, from, n
 	switch {
 	case m.Size > 0:
 		r.Total = m.Size
-	case m.Reader != nil && last && n != Unknown:
+	case m.Reader != nil && last:
 		r.Total = from + n
 	case m.Reader != nil:
 		r.Total = Unknown

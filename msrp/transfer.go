@@ -139,16 +139,19 @@ func (t *transfer) send(ctx context.Context, piece []byte, last bool) error {
 		t.s.lastSent = time.Now()
 		return nil
 	})
-	if err == errNewFrame {
-		return t.begin(ctx, piece, last)
+	switch {
+	case err == errNewFrame && last:
+		return t.s.chunk(ctx, t.c, t.m, t.d, t.from, piece, true)
+	case err == errNewFrame:
+		return t.begin(ctx, piece)
 	}
 	return t.s.reason(err)
 }
 
 var errNewFrame = errors.New("msrp: the piece needs a new frame")
 
-// begin sends a piece in a new frame.
-func (t *transfer) begin(ctx context.Context, piece []byte, last bool) error {
+// begin sends a piece in a new frame, which goes on.
+func (t *transfer) begin(ctx context.Context, piece []byte) error {
 	room, err := t.s.admit(ctx, t.c, t.m, t.d, chunkBytes, transferQueue)
 	if err != nil {
 		return t.s.giveBack(room, err)
@@ -156,26 +159,14 @@ func (t *transfer) begin(ctx context.Context, piece []byte, last bool) error {
 	id, text := newTransactionID(piece)
 	p := &pieces{id: text, d: t.d, patient: t.m.Reader == nil}
 	p.endLineIn(piece)
-	n := int64(Unknown)
-	if last {
-		n = int64(len(piece))
-	}
-	b := t.s.appendHead(newBuffer(len(piece)+headBytes), text[:], t.m, t.d.id, t.from, n, last)
+	b := t.s.appendHead(newBuffer(len(piece)+headBytes), text[:], t.m, t.d.id, t.from, Unknown, false)
 	b = append(b, piece...)
-	if last {
-		b = append(b, p.endLine(Complete)...)
-	}
-	err = t.s.enqueue(t.d, last, t.from+int64(len(piece)), func() error {
-		err := error(nil)
-		if last {
-			err = t.c.w.request(b, t.d)
-		} else {
-			err = t.c.w.begin(p, b)
+	err = t.s.enqueue(t.d, false, t.from+int64(len(piece)), func() error {
+		if err := t.c.w.begin(p, b); err != nil {
+			return err
 		}
-		if err == nil {
-			t.s.inFlight(request{id, room, t.d}, t.m.FailureReport)
-		}
-		return err
+		t.s.inFlight(request{id, room, t.d}, t.m.FailureReport)
+		return nil
 	})
 	t.frame = p
 	return t.s.giveBack(room, err)
