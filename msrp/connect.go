@@ -28,7 +28,7 @@ type peer struct {
 
 // Connect binds the session to a connection: an Active side dials the first hop and sends an empty request, which the peer must
 // accept; a Passive side waits for the peer's first request (RFC 4975 section 5.4). An Active side gives up after 30 s for the
-// connection with its TLS and 30 s for the answer, a Passive one waits as long as ctx lets it. A nil o means the defaults. Call it once.
+// connection with its TLS and 30 s for the answer, and with the third connection shared with other sessions that breaks before it; a Passive one waits as long as ctx lets it. A nil o means the defaults. Call it once.
 //
 // Errors: one wrapping ErrMalformed for a path, an address or a fingerprint that cannot be one, ErrInsecure for a path without TLS where TLS is demanded, ErrNoTLS, one
 // wrapping ErrFingerprint, *StatusError for a refusal, ctx's error, or what the network said. After an error the session is closed, unless an argument was at
@@ -143,7 +143,7 @@ func (s *Session) dial(ctx context.Context) error {
 	if s.remote[0].Secure && s.e.o.TLS == nil {
 		return ErrNoTLS
 	}
-	for {
+	for try := 1; ; try++ {
 		c, err := s.reach(ctx)
 		if err != nil {
 			return err
@@ -152,10 +152,10 @@ func (s *Session) dial(ctx context.Context) error {
 		if err == nil {
 			err = d.Wait(ctx)
 		}
-		if !s.settleIn(c, err) {
+		switch lost := s.settleIn(c, err); {
+		case !lost:
 			return err
-		}
-		if err == nil {
+		case err == nil || try == mostConns:
 			return c.err
 		}
 		c.wg.Wait() // it is being closed

@@ -106,6 +106,7 @@ const (
 	maxUnreported  = 8192               // deliveries of a session that wait for a success report
 	maxLateReports = 64                 // failure reports that wait for ReceiveReport
 	maxSilent      = 256                // requests whose failure may be answered and whose success is not
+	mostConns      = 3                  // shared connections that an active session tries
 	queueEntries   = 64                 // a longer write queue is not kept
 	maxUnbound     = 256                // accepted connections that have not named a session yet
 

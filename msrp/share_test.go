@@ -264,6 +264,38 @@ func TestPeerHangsUpAtOnce(t *testing.T) {
 	}
 }
 
+// A peer that hangs up on several guests each time does not keep them dialling for ever.
+func TestPeerHangsUpOnEveryGuest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int32
+		e, err := New(&Options{Host: "a.example.com", ShareConnections: true, Dialer: pipeDialer(func(nc net.Conn) {
+			dials.Add(1)
+			go func() {
+				defer nc.Close()
+				d := NewDecoder(nc, nil)
+				for range 2 {
+					if _, _, err := readFrame(d); err != nil {
+						return
+					}
+				}
+			}()
+		})})
+		require.NoError(t, err)
+		defer e.Close()
+		const guests = 4
+		failed := make(chan error, guests)
+		for range guests {
+			s, err := e.NewSession(nil)
+			require.NoError(t, err)
+			go func() { failed <- s.Connect(ctx, mustPath(rawPath), Active, nil) }()
+		}
+		for range guests {
+			require.Error(t, <-failed)
+		}
+		require.LessOrEqual(t, int(dials.Load()), guests*mostConns)
+	})
+}
+
 // A peer whose last session on a connection has ended may hang up just when another session comes to it: that one gets a connection of its own.
 func TestRFC4975_5_4_SharedConnectionIsLost(t *testing.T) {
 	for name, late := range map[string]string{"before the answer": "", "after it": "response", "after a request of the peer's": "request"} {
