@@ -3,6 +3,7 @@ package msrp
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,4 +101,20 @@ func TestNoPlaceForAnotherStream(t *testing.T) {
 		}
 	}
 	require.Equal(t, maxPartials, s.Stats().InboxMessages)
+}
+
+// Nobody waits for room that there will never be: a head that is larger than the whole inbox is refused at once.
+func TestNoRoomForTheHeadOfAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, nc, d := rawPeer(t, &Options{StreamAbove: 3, MaxMessage: 200, InboxBytes: 300})
+		defer s.e.Close()
+		begin := time.Now()
+		headers := "Message-ID: part1234\r\nByte-Range: 1-*/*\r\nX-Large: " + strings.Repeat("x", 1000) + "\r\nContent-Type: a/b\r\n"
+		go io.WriteString(nc, frame(s, "part1234", headers, "hello", More))
+		f, _, err := readFrame(d)
+		require.NoError(t, err)
+		require.Equal(t, StatusStopSending, f.Status)
+		require.Zero(t, time.Since(begin))
+		require.Zero(t, s.Stats().InboxMessages)
+	})
 }

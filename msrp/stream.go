@@ -132,6 +132,9 @@ func (s *Session) handOver(c *conn, p *partial) (code int) {
 	*m = p.m
 	st := newStream(s)
 	m.Reader, m.Size = st, max(p.last.Total, 0)
+	if m.weight() > b.mostBytes {
+		return StatusStopSending // there will never be room
+	}
 	for {
 		b.mu.Lock()
 		many := len(b.partials) == maxPartials && b.partials[m.ID] == nil
