@@ -2,11 +2,14 @@ package msrp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strconv"
+
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // Role says which side opens the connection of a session (RFC 6135, the SDP attribute "setup").
@@ -186,14 +189,18 @@ func (s *Session) open(ctx context.Context) (*conn, error) {
 
 // openNet dials the next hop, with TLS if its URI says so.
 func (s *Session) openNet(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	nc, err := s.e.o.Dialer.DialContext(ctx, "tcp", s.address)
+	next := s.remote[0]
+	var cfg *tls.Config
+	name := next.Host
+	if next.Secure {
+		cfg = s.e.o.TLS
+	}
+	if s.prints != nil {
+		cfg, name = s.prints.demand(cfg), ""
+	}
+	nc, err := hop.Dial(ctx, s.e.o.Dialer.DialContext, s.address, cfg, name)
 	if err != nil {
 		return nil, fmt.Errorf("msrp: %w", err)
 	}
-	if !s.remote[0].Secure {
-		return nc, nil
-	}
-	return s.secure(ctx, nc)
+	return nc, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otrchat/otrchat/internal/interop/foreign"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // dialled records the addresses that are dialled, and dials nothing.
@@ -138,7 +139,7 @@ func TestRFC4975_5_4_ConnectTimeouts(t *testing.T) {
 		want error
 		wait time.Duration
 	}{
-		"TLS handshake": {"msrps://p.example.com:1/x;tcp", func(net.Conn) {}, context.DeadlineExceeded, dialTimeout},
+		"TLS handshake": {"msrps://p.example.com:1/x;tcp", func(net.Conn) {}, context.DeadlineExceeded, hop.Timeout},
 		"answer":        {rawPath, func(nc net.Conn) { go io.Copy(io.Discard, nc) }, ErrTimeout, responseTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +167,7 @@ func TestRFC4975_5_4_ConnectTimeouts(t *testing.T) {
 			require.NoError(t, err)
 			begin := time.Now()
 			require.ErrorIs(t, s.Connect(ctx, mustPath(rawPath), Active, nil), context.DeadlineExceeded)
-			require.Equal(t, dialTimeout, time.Since(begin))
+			require.Equal(t, hop.Timeout, time.Since(begin))
 		})
 	})
 }

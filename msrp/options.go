@@ -112,7 +112,6 @@ const (
 
 	responseTimeout = 30 * time.Second       // RFC 4975 section 7.1.1: no response is a failure
 	writeTimeout    = 30 * time.Second       // for one frame, and a second more for each 16 KiB
-	dialTimeout     = 30 * time.Second       // for a connection with its TLS handshake
 	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
 	readerTimeout   = 30 * time.Second       // for the Reader of a message within a chunk
 	relieveTimeout  = 5 * time.Second        // for a peer to read its answers before it sends more

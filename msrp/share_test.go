@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // hub dials by serving the other end of a pipe at an endpoint, and counts. What is in before runs first and may fail the call.
@@ -204,9 +206,9 @@ func TestRFC4975_5_4_SharedDialling(t *testing.T) {
 				require.Error(t, <-errs[0])
 				require.ErrorIs(t, <-errs[1], c.want)
 				require.Equal(t, c.dials, h.dials.Load())
-				require.LessOrEqual(t, time.Since(begin), dialTimeout)
+				require.LessOrEqual(t, time.Since(begin), hop.Timeout)
 				if name == "takes too long" {
-					require.Equal(t, dialTimeout, time.Since(begin))
+					require.Equal(t, hop.Timeout, time.Since(begin))
 				}
 				active.mu.Lock()
 				if c.want != nil {

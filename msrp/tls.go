@@ -2,33 +2,14 @@ package msrp
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 )
-
-// secure runs TLS towards the next hop.
-func (s *Session) secure(ctx context.Context, nc net.Conn) (net.Conn, error) {
-	cfg := s.e.o.TLS.Clone()
-	cfg.DynamicRecordSizingDisabled = true // one frame, one record: AG Projects' relay needs it
-	if s.prints != nil {
-		s.prints.demand(cfg)
-	} else if cfg.ServerName == "" {
-		cfg.ServerName = s.remote[0].Host
-	}
-	tc := tls.Client(nc, cfg)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("msrp: TLS to %s: %w", s.address, err)
-	}
-	return tc, nil
-}
 
 // certificates are those that the peer has shown, the endpoint's own first; none without TLS.
 func (c *conn) certificates() []*x509.Certificate {
@@ -90,9 +71,10 @@ func (f *fingerprints) check(certs []*x509.Certificate) error {
 	return nil
 }
 
-// demand makes cfg ask for a certificate with the fingerprint, in place of one with the right name and issuer. No server name is sent, for which a peer with a
+// demand is cfg asking for a certificate with the fingerprint, in place of one with the right name and issuer. No server name is to be sent, for which a peer with a
 // self-signed certificate could only refuse us, as Blink does.
-func (f *fingerprints) demand(cfg *tls.Config) {
+func (f *fingerprints) demand(cfg *tls.Config) *tls.Config {
+	cfg = cfg.Clone()
 	next := cfg.VerifyConnection
 	cfg.InsecureSkipVerify = true
 	cfg.VerifyConnection = func(state tls.ConnectionState) error { // for resumed sessions too
@@ -104,6 +86,7 @@ func (f *fingerprints) demand(cfg *tls.Config) {
 		}
 		return nil
 	}
+	return cfg
 }
 
 // String is the same for the same demand.

@@ -1,0 +1,52 @@
+package hop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// defaultPort is that of an MSRP URI without a port for whose host DNS has no SRV records (RFC 4976 section 8).
+const defaultPort = 2855
+
+const maxAddresses = 8 // what a domain can make us try
+
+// ErrNoService says that the domain has no relay: its one SRV record has the target "." (RFC 2782).
+var ErrNoService = errors.New("the domain has no MSRP relay: so says its SRV record")
+
+// LookupSRV is the method of that name of net.Resolver, which sorts by priority and shuffles by weight as RFC 2782 demands. Find keeps its order.
+type LookupSRV func(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
+
+// Find returns where a host is dialled, as host:port, the first to be tried first. A port other than 0 and an address literal say it themselves; for a
+// domain it asks for the SRV records of _msrps._tcp, and if there are none the domain itself is dialled at port 2855 (RFC 4976 section 8).
+// Errors: ErrNoService, or that of the lookup, if it is another than that there are no records.
+func Find(ctx context.Context, lookup LookupSRV, host string, port uint16) ([]string, error) {
+	if port != 0 {
+		return []string{join(host, port)}, nil
+	}
+	itself := []string{join(host, defaultPort)}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return itself, nil
+	}
+	_, records, err := lookup(ctx, "msrps", "tcp", host)
+	if len(records) == 0 {
+		if notFound := (*net.DNSError)(nil); err == nil || errors.As(err, &notFound) && notFound.IsNotFound {
+			return itself, nil
+		}
+		return nil, err
+	}
+	var found []string // records that can be used are, even if others are malformed and err says so
+	for _, r := range records {
+		if r.Target != "." && r.Port != 0 && len(found) < maxAddresses {
+			found = append(found, join(r.Target, r.Port))
+		}
+	}
+	if len(found) == 0 {
+		return nil, ErrNoService
+	}
+	return found, nil
+}
+
+func join(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
