@@ -81,7 +81,7 @@ func (c *conn) handshake() error {
 
 // Read is for the Decoder.
 func (c *conn) Read(p []byte) (int, error) {
-	if within := c.dec.within(); within || c.paced {
+	if within := c.dec.Within(); within || c.paced {
 		c.pace(within)
 	}
 	n, err := c.nc.Read(p)

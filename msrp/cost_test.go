@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 	"github.com/stretchr/testify/require"
 )
 
@@ -50,7 +51,7 @@ func TestRespondingAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.w.mu.Lock()
-		recycle(c.w.queue[0].frame)
+		buffer.Recycle(c.w.queue[0].frame)
 		c.w.queue, c.w.bytes, c.w.owed = c.w.queue[:0], 0, 0
 		c.w.mu.Unlock()
 	}))

@@ -225,8 +225,8 @@ func (d *Decoder) finish(n int) bool {
 	return true
 }
 
-// within tells whether a frame has begun and not ended.
-func (d *Decoder) within() bool { return d.state != atHead || d.end > d.start }
+// Within tells whether a frame has begun and not ended. A peer may be silent for long between two frames, but not within one.
+func (d *Decoder) Within() bool { return d.state != atHead || d.end > d.body }
 
 // parseStart reads "MSRP id SEND" or "MSRP id 200 OK".
 func (f *Frame) parseStart(line []byte) error {

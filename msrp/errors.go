@@ -60,6 +60,7 @@ func (e *StatusError) Is(target error) bool { return target == ErrTimeout && e.C
 const (
 	StatusOK               = 200 // received by the next hop
 	StatusBadRequest       = 400 // not understood
+	StatusUnauthorized     = 401 // an AUTH without, or with wrong, credentials (RFC 4976 section 5.1)
 	StatusForbidden        = 403 // not allowed
 	StatusTimeout          = 408 // a later hop did not answer
 	StatusStopSending      = 413 // the receiver does not want the rest of this message
@@ -75,6 +76,7 @@ const (
 var comments = map[int]string{
 	StatusOK:               "OK",
 	StatusBadRequest:       "Bad Request",
+	StatusUnauthorized:     "Unauthorized",
 	StatusForbidden:        "Forbidden",
 	StatusTimeout:          "Timeout",
 	StatusStopSending:      "Stop Sending",
@@ -87,8 +89,8 @@ var comments = map[int]string{
 	StatusSessionInUse:     "Session In Use",
 }
 
-// comment is never empty: Kamailio takes a bare "200" for a request.
-func comment(code int) string {
+// StatusText is the comment that goes with a status code. It is never empty, for codes that are not known either: Kamailio takes a bare "200" for a request.
+func StatusText(code int) string {
 	if s, ok := comments[code]; ok {
 		return s
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 	"github.com/stretchr/testify/require"
 )
 
@@ -26,7 +27,7 @@ func TestMessageThatShrinks(t *testing.T) {
 // What a stream keeps for its bytes is in proportion to them.
 func TestStreamMemory(t *testing.T) {
 	s, nc, d := rawPeer(t, &Options{StreamAbove: 100})
-	for _, size := range []int{tinyBytes + 1, smallBytes, smallBytes + 1, 2048, middleBytes + 1, frameBytes, frameBytes + 1, largeBytes + 1, 100_000} {
+	for _, size := range []int{buffer.Tiny + 1, buffer.Small, buffer.Small + 1, 2048, buffer.Middle + 1, buffer.Frame, buffer.Frame + 1, buffer.Large + 1, 100_000} {
 		require.Equal(t, StatusOK, statusOf(t, nc, d, part(s, "1-*/*", strings.Repeat("x", size), Complete)))
 		m := receive(t, s)
 		kept, bytes := 0, 0

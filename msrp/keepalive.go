@@ -3,6 +3,8 @@ package msrp
 import (
 	"slices"
 	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 // keepAlive, under s.mu, sends an empty request when nothing was sent for Options.KeepAlive. It waits for no room, but one is
@@ -22,7 +24,7 @@ func (s *Session) keepAlive(now time.Time) {
 	}
 	id, text := newTransactionID(nil)
 	d := &Delivery{id: newMessageID(), s: s, session: true, handed: true}
-	b := s.appendHead(newBuffer(tinyBytes), text[:], &Message{}, d.id, 0, 0, true)
+	b := s.appendHead(buffer.New(buffer.Tiny), text[:], &Message{}, d.id, 0, 0, true)
 	if s.conn.w.request(append(appendEnd(b, text[:]), "$\r\n"...), d) == nil {
 		s.inFlight(request{id, 0, d}, Yes)
 		s.arm(now.Add(every))

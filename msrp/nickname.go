@@ -3,6 +3,8 @@ package msrp
 import (
 	"context"
 	"unicode/utf8"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 const maxNickname = 1023 // bytes
@@ -22,7 +24,7 @@ func (s *Session) Nickname(ctx context.Context, name string) error {
 	room, err := s.admit(ctx, c, &Message{}, d, 1, writeQueue)
 	if err == nil {
 		id, text := newTransactionID(nil)
-		b := append(append(newBuffer(tinyBytes), "MSRP "...), text[:]...)
+		b := append(append(buffer.New(buffer.Tiny), "MSRP "...), text[:]...)
 		b = append(append(b, " NICKNAME\r\nTo-Path: "...), s.toPath...)
 		b = append(append(b, "\r\nFrom-Path: "...), s.own...)
 		b = append(append(b, "\r\nUse-Nickname: "...), Quote(name)...)

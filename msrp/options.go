@@ -98,6 +98,7 @@ const (
 	transferQueue  = 128 << 10          // before the next piece of a long message waits: short ones find room behind it
 	responseQueue  = 1 << 20            // bytes queued on a connection before the peer counts as stalled
 	strangerQueue  = 32 << 10           // the same of one that carries no session
+	headBytes      = 512                // the head and end-line of a SEND, mostly
 	ownHeadBytes   = 512                // at most, of a SEND's head without paths, type and headers of the caller's
 	maxHeaders     = defaultHeaders - 7 // of the caller's: SEND has seven of its own
 	maxPartials    = 16                 // unfinished incoming messages per session

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 	"github.com/stretchr/testify/require"
 )
 
@@ -85,7 +86,7 @@ func TestKamailioWindow(t *testing.T) {
 // Kamailio takes a status line without a comment for a request.
 func TestKamailioNeedsAComment(t *testing.T) {
 	for code := 200; code < 1000; code++ {
-		require.NotEmpty(t, comment(code))
+		require.NotEmpty(t, StatusText(code))
 	}
 }
 
@@ -244,7 +245,7 @@ func TestOneFrameOneWrite(t *testing.T) {
 			continue
 		}
 		one, large = large, ""
-		require.True(t, len(one) < unbrokenBytes+smallBytes || len(one) > 200_000)
+		require.True(t, len(one) < unbrokenBytes+buffer.Small || len(one) > 200_000)
 		r := NewDecoder(strings.NewReader(one), nil)
 		_, _, err := readFrame(r)
 		require.NoError(t, err)

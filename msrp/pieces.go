@@ -1,6 +1,10 @@
 package msrp
 
-import "time"
+import (
+	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
+)
 
 // pieces is a frame that is being queued in pieces.
 type pieces struct {
@@ -37,7 +41,7 @@ func (w *writer) extend(p *pieces, body []byte, flag Continuation) bool {
 		w.interrupt()
 		return false
 	}
-	b := append(newBuffer(len(body)+len(p.id)+16), body...)
+	b := append(buffer.New(len(body)+len(p.id)+16), body...)
 	if flag != 0 {
 		w.end(append(b, p.endLine(flag)...))
 	} else {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 // Report is a REPORT that came for a message of ours after its Delivery had ended (RFC 4975 section 7.1.2): a relay that answered 200 could not
@@ -82,7 +84,7 @@ func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 		return err
 	}
 	_, id := newTransactionID(nil)
-	b := append(append(newBuffer(tinyBytes), "MSRP "...), id[:]...)
+	b := append(append(buffer.New(buffer.Tiny), "MSRP "...), id[:]...)
 	b = append(b, " REPORT\r\nTo-Path: "...)
 	if m.from != "" {
 		b = append(b, m.from...)
@@ -93,7 +95,7 @@ func (s *Session) reportOn(m *Message, r ByteRange, code int) error {
 	b = append(append(b, "\r\nMessage-ID: "...), m.ID...)
 	b = r.append(append(b, "\r\nByte-Range: "...))
 	b = strconv.AppendInt(append(b, "\r\nStatus: 000 "...), int64(code), 10)
-	b = append(append(b, ' '), comment(code)...)
+	b = append(append(b, ' '), StatusText(code)...)
 	if err = c.w.push(append(appendEnd(b, id[:]), "$\r\n"...)); errors.Is(err, ErrStalled) {
 		c.close(err)
 	}

@@ -1,6 +1,10 @@
 package msrp
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
+)
 
 // later is the status of a request that has to wait for its answer, or gets none because the connection is about to be closed.
 const later = -1
@@ -127,11 +131,11 @@ func response(f *Frame, code int) []byte {
 		code == StatusOK && bytes.EqualFold(f.FailureReport, []byte("partial")) || string(f.Method) == MethodReport {
 		return nil
 	}
-	text, back := comment(code), f.FromPath
+	text, back := StatusText(code), f.FromPath
 	if string(f.Method) == MethodSend {
 		back = firstURI(back) // only to the hop before; any other response goes all the way
 	}
-	b := newBuffer(tinyBytes)
+	b := buffer.New(buffer.Tiny)
 	b = append(append(b, "MSRP "...), f.TransactionID...)
 	b = append(b, ' ', byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10), ' ')
 	b = append(append(b, text...), "\r\nTo-Path: "...)

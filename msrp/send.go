@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 // Send hands a message to the connection and returns its Delivery. A body goes in one chunk whenever the peers out there can take it,
@@ -127,7 +129,7 @@ func (s *Session) chunk(ctx context.Context, c *conn, m *Message, d *Delivery, f
 			flag = Complete
 		}
 		id, text := newTransactionID(body)
-		b := s.appendHead(newBuffer(len(body)+headBytes), text[:], m, d.id, from, int64(len(body)), last)
+		b := s.appendHead(buffer.New(len(body)+headBytes), text[:], m, d.id, from, int64(len(body)), last)
 		b = append(appendEnd(append(b, body...), text[:]), byte(flag), '\r', '\n')
 		err = s.enqueue(d, last, from+int64(len(body)), func() error {
 			if err := c.w.request(b, d); err != nil {

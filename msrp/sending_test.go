@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 	"github.com/stretchr/testify/require"
 )
 
@@ -271,9 +272,9 @@ func TestWriterStops(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
 	w := newWriter(ours, false, func() {})
-	require.NoError(t, w.push(append(newBuffer(0), "before"...)))
+	require.NoError(t, w.push(append(buffer.New(0), "before"...)))
 	w.stop()
-	require.NoError(t, w.push(append(newBuffer(0), "behind"...)))
+	require.NoError(t, w.push(append(buffer.New(0), "behind"...)))
 	require.Equal(t, len("before"), w.load())
 }
 
@@ -312,7 +313,7 @@ func TestWriterAfterABurst(t *testing.T) {
 		started := make(chan struct{}, 1)
 		w := newWriter(discard{}, false, func() { started <- struct{}{} })
 		for range burst {
-			require.NoError(t, w.push(append(newBuffer(0), "x"...)))
+			require.NoError(t, w.push(append(buffer.New(0), "x"...)))
 		}
 		<-started
 		require.NoError(t, w.run())

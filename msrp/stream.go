@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 var (
@@ -58,7 +60,7 @@ func (st *stream) take(p []byte) int {
 	first := st.blocks[0]
 	n := copy(p, first[st.read:])
 	if st.read += n; st.read == len(first) {
-		recycle(first)
+		buffer.Recycle(first)
 		st.blocks[0] = nil
 		st.blocks, st.read = st.blocks[1:], 0
 	}
@@ -79,7 +81,7 @@ func (st *stream) write(p []byte) (n int, room <-chan struct{}, ok bool) {
 	for rest := p[:n]; len(rest) > 0; {
 		last := len(st.blocks) - 1
 		if last < 0 || len(st.blocks[last]) == cap(st.blocks[last]) {
-			st.blocks = append(st.blocks, newBuffer(min(len(rest), largeBytes)))
+			st.blocks = append(st.blocks, buffer.New(min(len(rest), buffer.Large)))
 			last++
 		}
 		block := st.blocks[last]
@@ -116,7 +118,7 @@ func (st *stream) Close() error {
 	waiting := -st.read
 	for _, block := range st.blocks {
 		waiting += len(block)
-		recycle(block)
+		buffer.Recycle(block)
 	}
 	st.blocks, st.read, st.closed = nil, 0, true
 	st.more.Broadcast()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 // transfer is a message on its way that does not go in one frame (RFC 4975 section 5.1). Towards a relay each piece of it is a chunk, a frame of its
@@ -159,7 +161,7 @@ func (t *transfer) begin(ctx context.Context, piece []byte) error {
 	id, text := newTransactionID(piece)
 	p := &pieces{id: text, d: t.d, patient: t.m.Reader == nil}
 	p.endLineIn(piece)
-	b := t.s.appendHead(newBuffer(len(piece)+headBytes), text[:], t.m, t.d.id, t.from, Unknown, false)
+	b := t.s.appendHead(buffer.New(len(piece)+headBytes), text[:], t.m, t.d.id, t.from, Unknown, false)
 	b = append(b, piece...)
 	err = t.s.enqueue(t.d, false, t.from+int64(len(piece)), func() error {
 		if err := t.c.w.begin(p, b); err != nil {
@@ -185,6 +187,6 @@ func (t *transfer) abort(err error) {
 		return
 	}
 	_, text := newTransactionID(nil)
-	b := t.s.appendHead(newBuffer(tinyBytes), text[:], t.m, t.d.id, 0, 0, false)
+	b := t.s.appendHead(buffer.New(buffer.Tiny), text[:], t.m, t.d.id, 0, 0, false)
 	t.c.w.push(append(appendEnd(b, text[:]), byte(Aborted), '\r', '\n'))
 }

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 	"github.com/stretchr/testify/require"
 )
 
@@ -348,7 +349,7 @@ func TestCoalesce(t *testing.T) {
 	started := make(chan func(), 10)
 	out := newWriter(w, true, func() { started <- nil })
 	for i := range 100 {
-		require.NoError(t, out.push(append(newBuffer(smallBytes), fmt.Sprintf("%03d%s", i, strings.Repeat("x", 997))...)))
+		require.NoError(t, out.push(append(buffer.New(buffer.Small), fmt.Sprintf("%03d%s", i, strings.Repeat("x", 997))...)))
 	}
 	go io.Copy(io.Discard, theirs)
 	<-started
@@ -357,6 +358,6 @@ func TestCoalesce(t *testing.T) {
 	require.Len(t, w.all, 4)
 	for i, one := range w.all {
 		require.Equal(t, fmt.Sprintf("%03d", 32*i), one[:3])
-		require.LessOrEqual(t, len(one), largeBytes)
+		require.LessOrEqual(t, len(one), buffer.Large)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,7 +20,7 @@ func TestWaitingTakesTurns(t *testing.T) {
 		for _, name := range "ab" {
 			go func() {
 				for w.wait(ctx, nil, 0) == nil {
-					w.push(append(newBuffer(tinyBytes), byte(name)))
+					w.push(append(buffer.New(buffer.Tiny), byte(name)))
 				}
 			}()
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
 // writer owns the sending half of a connection: a bounded queue, and one goroutine while there is something in it. One frame is one Write: Blink's parser
@@ -59,7 +61,7 @@ func (w *writer) push(frame []byte) error {
 		return ErrClosed
 	}
 	if w.stopped {
-		recycle(frame)
+		buffer.Recycle(frame)
 		return nil
 	}
 	if w.owed+cap(frame) > responseQueue {
@@ -211,7 +213,7 @@ func (w *writer) run() error {
 		if len(w.queue) == 0 || w.closed {
 			w.running = false
 			w.rest()
-			recycle(w.together)
+			buffer.Recycle(w.together)
 			w.together = nil
 			w.mu.Unlock()
 			return nil
@@ -247,7 +249,7 @@ func (w *writer) writeSome(batch []queued) (n int, err error) {
 		return 1, w.write(batch[:1], batch[0].frame)
 	}
 	if w.together == nil {
-		w.together = newBuffer(pieceBytes)
+		w.together = buffer.New(pieceBytes)
 	}
 	b := w.together[:0]
 	for _, q := range batch[:n] {
@@ -306,7 +308,7 @@ func (w *writer) wrote(q queued, now time.Time) {
 		q.d.queued--
 		q.d.written = now
 	}
-	recycle(q.frame)
+	buffer.Recycle(q.frame)
 }
 
 func (w *writer) close() {
