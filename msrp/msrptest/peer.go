@@ -22,7 +22,7 @@ type Peer struct {
 	Remote msrp.Path
 	// Conn is its end of the connection, for bytes that are no frame or to be read by nobody. What is read from it is lost to Next. Dial and Accept set it.
 	Conn net.Conn
-	// Wire is the connection as a whole. Dial and Accept set it.
+	// Wire is the connection as a whole, nil for one that is not of a Network. Dial and Accept set it.
 	Wire *Wire
 
 	n   *Network
@@ -44,6 +44,13 @@ func NewPeer(t testing.TB, n *Network) *Peer {
 	}
 	p := &Peer{Path: msrp.Path{u}, n: n, l: l.(*listener)}
 	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// PeerOn returns a Peer on a connection of the caller's own, TLS or to a foreign program, whose Path and Remote are the caller's to set. Connect, Dial and Accept are not for it.
+func PeerOn(nc net.Conn) *Peer {
+	p := &Peer{}
+	p.use(nc, nil)
 	return p
 }
 
@@ -122,7 +129,10 @@ func (p *Peer) Accept(ctx context.Context) error {
 }
 
 func (p *Peer) use(nc net.Conn, session msrp.Path) {
-	p.Conn, p.Remote, p.Wire = nc, session, nc.(*conn).w
+	p.Conn, p.Remote = nc, session
+	if c, ok := nc.(*conn); ok {
+		p.Wire = c.w
+	}
 	p.d = msrp.NewDecoder(nc, nil)
 }
 
@@ -184,7 +194,9 @@ func (p *Peer) Next(ctx context.Context) (*Frame, error) {
 
 // Close closes the connection, and the Peer listens no more. It is idempotent.
 func (p *Peer) Close() error {
-	p.l.Close()
+	if p.l != nil {
+		p.l.Close()
+	}
 	if p.Conn != nil {
 		p.Conn.Close()
 	}
