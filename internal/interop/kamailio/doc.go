@@ -1,0 +1,18 @@
+// Package kamailio runs Kamailio as an MSRP relay (RFC 4976) for tests: [Start] on plain TCP, [StartTLS] on TLS, each a process of its own on a free port of
+// 127.0.0.1. Any user may AUTH there with [Password], in the realm [Realm]. The configuration, kamailio.cfg, is that of Kamailio's documentation with a
+// larger receive buffer: without it frames are refused that fit into the 10,000 bytes of body which we send through relays.
+//
+// A test on a machine without Kamailio (Debian: kamailio, kamailio-tls-modules) is skipped, or fails when CI is set.
+//
+// # Concurrency
+//
+// Relays are independent of each other; a [Relay] may be used from several goroutines.
+//
+// # Limits
+//
+// Kamailio 5.6 relays no frame over 11,238 bytes, and forwards only between clients that have both done AUTH with it. It gets 10 seconds to start.
+//
+// # Security
+//
+// It listens on 127.0.0.1 alone. With TLS it has a fresh certificate that is trusted through [Relay.Roots] only.
+package kamailio

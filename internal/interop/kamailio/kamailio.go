@@ -1,0 +1,105 @@
+package kamailio
+
+import (
+	"crypto/x509"
+	_ "embed"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otrchat/otrchat/internal/certtest"
+	"github.com/otrchat/otrchat/internal/interop/foreign"
+)
+
+// What a client needs to AUTH, with any user name.
+const (
+	Realm    = "kamailio.test"
+	Password = "1234"
+)
+
+const patience = 10 * time.Second
+
+//go:embed kamailio.cfg
+var config []byte
+
+// Relay is a running Kamailio.
+type Relay struct {
+	Address string         // where it listens, "127.0.0.1:" and a port
+	URI     string         // what a client names in AUTH
+	Roots   *x509.CertPool // what its certificate is trusted by, nil without TLS
+
+	process *foreign.Process
+}
+
+// Start runs Kamailio as a relay on plain TCP, until the end of the test at the latest.
+func Start(t testing.TB) *Relay {
+	t.Helper()
+	address := freeAddress(t)
+	return start(t, t.TempDir(), &Relay{Address: address, URI: "msrp://" + address + ";tcp"}, "-l", "tcp:"+address)
+}
+
+// StartTLS runs Kamailio as a relay on TLS, with a certificate for 127.0.0.1 and for the names.
+func StartTLS(t testing.TB, names ...string) *Relay {
+	t.Helper()
+	cert, roots := certtest.New(t, append(names, "127.0.0.1")...)
+	certificate, key := certtest.PEM(t, cert)
+	address, dir := freeAddress(t), t.TempDir()
+	write(t, filepath.Join(dir, "certificate.pem"), certificate)
+	write(t, filepath.Join(dir, "key.pem"), key)
+	return start(t, dir, &Relay{Address: address, URI: "msrps://" + address + ";tcp", Roots: roots}, "-l", "tls:"+address, "-A", "WITH_TLS")
+}
+
+// Stop ends Kamailio with all its connections, and returns when it is gone. It is idempotent.
+func (r *Relay) Stop() { r.process.Stop() }
+
+// Output is what Kamailio has logged.
+func (r *Relay) Output() string { return r.process.Output() }
+
+func start(t testing.TB, dir string, r *Relay, args ...string) *Relay {
+	t.Helper()
+	file := filepath.Join(dir, "kamailio.cfg")
+	write(t, file, config)
+	// It stays in the foreground and writes to the standard error; 128 MiB are shared by its processes, 16 belong to each.
+	args = append([]string{"-f", file, "-DD", "-E", "-m", "128", "-M", "16", "-Y", dir, "-w", dir}, args...)
+	r.process = foreign.Start(t, exec.Command(foreign.Need(t, "kamailio"), args...))
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp", r.Address)
+		if err == nil {
+			c.Close()
+			return r
+		}
+		select {
+		case <-r.process.Done():
+			if strings.Contains(r.Output(), "could not find module <tls>") {
+				foreign.Missing(t, "Kamailio's module tls")
+			}
+			t.Fatalf("kamailio: ended:\n%s", r.Output())
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("kamailio: does not listen: %v\n%s", err, r.Output())
+		}
+	}
+}
+
+// freeAddress finds a port that nobody uses at the moment.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("kamailio: %v", err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func write(t testing.TB, file string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatalf("kamailio: %v", err)
+	}
+}
