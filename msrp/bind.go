@@ -107,7 +107,7 @@ func (s *Session) take(c *conn) bool {
 	if s.err != nil || s.conn != nil || !c.attach(s) {
 		return false
 	}
-	s.conn, s.guest, s.lastSent = c, s.role == Active, time.Now()
+	s.conn, s.guest, s.lastSent = c, s.role == Active && s.relay == nil, time.Now()
 	s.keepAlive(s.lastSent)
 	if s.role == Passive {
 		close(s.bound)

@@ -20,10 +20,11 @@ type conn struct {
 	secure bool // runs over TLS
 	dec    *Decoder
 	w      *writer
-	wg     sync.WaitGroup // the read loop, and the writer while it writes
+	wg     sync.WaitGroup // the read loop, the writer while it writes, and what spawn runs
 	done   chan struct{}  // closed under mu
 	err    error          // why, once done is closed
 	link   *link          // under e.mu: that of sessions which share the connection
+	relay  *Relay         // to which it was dialled; nil for most
 
 	// Of the read loop: the session of the frame before, and whether the read deadline is that of a frame.
 	last  *Session
@@ -110,6 +111,23 @@ func (c *conn) pace(within bool) {
 	c.nc.SetReadDeadline(deadline)
 }
 
+// spawn runs f in a goroutine of the connection's, false if that is closed.
+func (c *conn) spawn(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed() {
+		return false
+	}
+	c.e.wg.Add(1)
+	c.wg.Add(1)
+	go func() {
+		defer c.e.wg.Done()
+		defer c.wg.Done()
+		f()
+	}()
+	return true
+}
+
 // startWriting runs the writer, which is not closed yet: so neither is the connection, and nobody waits for its goroutines.
 func (c *conn) startWriting() {
 	c.e.wg.Add(1)
@@ -147,6 +165,9 @@ func (c *conn) close(err error) {
 	delete(c.e.conns, c)
 	c.e.drop(c.link)
 	c.e.mu.Unlock()
+	if c.relay != nil {
+		c.relay.end(err)
+	}
 	for _, s := range sessions {
 		s.lost(c, err)
 	}
@@ -218,9 +239,12 @@ func (c *conn) finish(ctx context.Context, s *Session) {
 func (c *conn) endsWith(s *Session) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ending = c.ending || len(c.sessions) == 1 && c.parked == 0 && c.sessions[s.uri.SessionID] == s
+	c.ending = c.ending || len(c.sessions) == 1 && !c.stays() && c.sessions[s.uri.SessionID] == s
 	return c.ending
 }
+
+// stays, under mu, tells whether the connection is kept without a session.
+func (c *conn) stays() bool { return c.parked > 0 || c.relay != nil && c.relay.shared }
 
 func (c *conn) wasShared() bool {
 	c.mu.Lock()
@@ -257,7 +281,7 @@ func (c *conn) attach(s *Session) bool {
 func (c *conn) detach(s *Session) {
 	c.mu.Lock()
 	delete(c.sessions, s.uri.SessionID)
-	last := len(c.sessions) == 0 && c.parked == 0
+	last := len(c.sessions) == 0 && !c.stays()
 	c.ending = c.ending || last // nobody comes in between
 	c.mu.Unlock()
 	if last {
@@ -281,7 +305,7 @@ func (c *conn) unpark() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.parked--
-	if len(c.sessions) > 0 || c.parked > 0 || c.unbound || c.closed() {
+	if len(c.sessions) > 0 || c.stays() || c.relay != nil || c.unbound || c.closed() {
 		return
 	}
 	c.unbound = true

@@ -24,7 +24,7 @@ const (
 // peer is what Connect has been told of the other side. It does not change from then on.
 type peer struct {
 	role    Role
-	remote  Path
+	remote  Path          // all of it: the URIs of our relays, then the path that the peer has told
 	address string        // to dial
 	prints  *fingerprints // nil: its certificate is verified by name and issuer
 }
@@ -68,6 +68,9 @@ func (s *Session) checkPeer(remote Path, role Role, o *ConnectOptions) (p peer, 
 		return p, malformed("path given to Connect")
 	}
 	p = peer{role: role, remote: slices.Clone(remote), address: remote[0].hostport()}
+	if s.relay != nil {
+		return p, s.throughRelay(&p, o)
+	}
 	if o != nil && o.Address != "" {
 		p.address = o.Address
 		if err := checkAddress(o.Address); err != nil {
@@ -83,6 +86,17 @@ func (s *Session) checkPeer(remote Path, role Role, o *ConnectOptions) (p peer, 
 		return p, ErrInsecure
 	}
 	return p, nil
+}
+
+// throughRelay puts the relay before the path of a peer. What is demanded of the connection was demanded of the relay's.
+func (s *Session) throughRelay(p *peer, o *ConnectOptions) error {
+	if o != nil && (o.Address != "" || len(o.Fingerprints) > 0) {
+		return errors.New("msrp: ConnectOptions.Address and Fingerprints are for sessions without a relay")
+	}
+	if p.remote = slices.Concat(s.relay.path, p.remote); len(p.remote) > maxHops {
+		return malformed("path of %d URIs", len(p.remote))
+	}
+	return nil
 }
 
 func checkAddress(s string) error {
@@ -143,9 +157,6 @@ func (s *Session) await(ctx context.Context) error {
 
 // dial is the Active side of Connect.
 func (s *Session) dial(ctx context.Context) error {
-	if s.remote[0].Secure && s.e.o.TLS == nil {
-		return ErrNoTLS
-	}
 	for try := 1; ; try++ {
 		c, err := s.reach(ctx)
 		if err != nil {
@@ -171,8 +182,8 @@ func (s *Session) open(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.e.start(nc, false)
-	if err != nil {
+	c := newConn(s.e, nc, false)
+	if err := s.e.start(c); err != nil {
 		nc.Close()
 		return nil, err
 	}
@@ -193,7 +204,9 @@ func (s *Session) openNet(ctx context.Context) (net.Conn, error) {
 	var cfg *tls.Config
 	name := next.Host
 	if next.Secure {
-		cfg = s.e.o.TLS
+		if cfg = s.e.o.TLS; cfg == nil {
+			return nil, ErrNoTLS
+		}
 	}
 	if s.prints != nil {
 		cfg, name = s.prints.demand(cfg), ""

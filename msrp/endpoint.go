@@ -3,7 +3,6 @@ package msrp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -91,38 +90,40 @@ func (e *Endpoint) ServeConn(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	if _, err := e.start(nc, true); err != nil {
+	if e.start(newConn(e, nc, true)) != nil {
+		e.unbound.Add(-1)
 		nc.Close()
 	}
 }
 
 // start runs a connection.
-func (e *Endpoint) start(nc net.Conn, accepted bool) (*conn, error) {
+func (e *Endpoint) start(c *conn) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		if accepted {
-			e.unbound.Add(-1)
-		}
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	c := newConn(e, nc, accepted)
 	e.conns[c] = struct{}{}
 	e.wg.Add(1)
 	c.wg.Add(1)
 	go c.readLoop()
-	return c, nil
+	return nil
 }
 
 // NewSession opens a session with a fresh, unguessable URI: LocalPath is for the SDP, Connect makes it usable.
-// From now on a peer that knows the URI can connect to it. It needs Options.Host or a served listener; a nil o means the defaults.
+// From now on a peer that knows the URI can connect to it. It needs Options.Host, a served listener or SessionOptions.Relay; a nil o means the defaults.
 // The session stays with the Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, one that names an entry of o.AcceptTypes that is no
-// media type, or one that says that there is no host.
+// media type, one that says that there is no host; with a Relay ErrInsecure, ErrRelayInUse, one that says that it is another Endpoint's, or what the Relay has ended with.
 func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if o == nil {
 		o = &SessionOptions{}
 	}
-	if o.Secure && e.o.TLS == nil {
+	switch {
+	case o.Relay != nil && o.Relay.e != e:
+		return nil, errors.New("msrp: SessionOptions.Relay is of another Endpoint")
+	case o.Relay != nil && o.Secure && !o.Relay.conn.secure:
+		return nil, ErrInsecure
+	case o.Relay == nil && o.Secure && e.o.TLS == nil:
 		return nil, ErrNoTLS
 	}
 	if err := checkAcceptTypes(o.AcceptTypes); err != nil {
@@ -133,19 +134,45 @@ func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if e.closed {
 		return nil, ErrClosed
 	}
-	if e.host == "" {
-		return nil, fmt.Errorf("msrp: no host for the session URI: set Options.Host or Serve a listener with an address of its own")
-	}
-	u := URI{SessionID: newSessionID(), Transport: "tcp", Secure: o.Secure}
-	if err := u.parseHostPort(e.host); err != nil {
+	u, err := e.sessionURI(o)
+	if err != nil {
 		return nil, err
 	}
+	s := newSession(e, u, o)
+	if s.relay != nil {
+		if err := s.relay.admit(s); err != nil {
+			return nil, err
+		}
+	}
+	e.sessions[u.SessionID] = s
+	return s, nil
+}
+
+// sessionURI, under mu, makes the URI of a session.
+func (e *Endpoint) sessionURI(o *SessionOptions) (URI, error) {
+	switch r := o.Relay; {
+	case r == nil:
+		return newURI(e.host, o.Secure)
+	case r.shared:
+		u := r.own
+		u.SessionID = newSessionID()
+		return u, nil
+	default:
+		return r.own, nil // AG Projects' relay takes no other than that of the AUTH
+	}
+}
+
+// newURI makes a URI that nobody can guess.
+func newURI(host string, secure bool) (URI, error) {
+	u := URI{SessionID: newSessionID(), Transport: "tcp", Secure: secure}
+	if host == "" {
+		return u, errors.New("msrp: no host for the session URI: set Options.Host or Serve a listener with an address of its own")
+	}
+	err := u.parseHostPort(host)
 	if u.Port == 0 {
 		u.Port = DefaultPort // a session URI always tells one (RFC 4975 section 6)
 	}
-	s := newSession(e, u, o)
-	e.sessions[u.SessionID] = s
-	return s, nil
+	return u, err
 }
 
 func (e *Endpoint) session(id string) *Session {

@@ -24,15 +24,22 @@ var (
 	ErrMalformed = errors.New("msrp: malformed")
 	// ErrTooLarge is wrapped by errors about input over one of the Limits.
 	ErrTooLarge = errors.New("msrp: over the limit")
-	// ErrNoTLS is returned by Connect for an msrps path, and by NewSession for SessionOptions.Secure, when Options.TLS is nil.
+	// ErrNoTLS is returned by Connect for an msrps path, by DialRelay for an msrps relay, and by NewSession for SessionOptions.Secure, when Options.TLS is nil.
 	ErrNoTLS = errors.New("msrp: the path is msrps and Options.TLS is not set")
-	// ErrInsecure is returned by Connect for a path whose first hop is not msrps, if the session has SessionOptions.Secure or the call has Fingerprints.
-	ErrInsecure = errors.New("msrp: TLS is demanded and the peer's path is not msrps")
+	// ErrInsecure is returned by Connect for a path whose first hop is not msrps, if the session has SessionOptions.Secure or the call has Fingerprints; by NewSession, if it is so
+	// with the Relay; and wrapped by errors of DialRelay about an msrp URI without RelayOptions.AllowTCP.
+	ErrInsecure = errors.New("msrp: TLS is demanded and the path is not msrps")
 	// ErrFingerprint is wrapped by errors of Connect about a peer without a certificate that has one of ConnectOptions.Fingerprints, or about Fingerprints none of which
 	// is of a hash that can be trusted.
 	ErrFingerprint = errors.New("msrp: no certificate with the fingerprint demanded")
 	// ErrAborted is what the Reader of a message ends with when its sender has given the message up (RFC 4975 section 7.1).
 	ErrAborted = errors.New("msrp: the sender gave the message up")
+	// ErrRelayInUse is returned by NewSession for a Relay that has or had a session, unless it is shared.
+	ErrRelayInUse = errors.New("msrp: the relay carries a session already, and RelayOptions.Shared is not set")
+	// ErrExpired is wrapped by what a Relay and its sessions end with when a URI of it could not be renewed in time.
+	ErrExpired = errors.New("msrp: the relay's URI has expired")
+	// ErrRspauth says that a relay does not prove to know the password, or proves it wrongly (RFC 4976 section 9.4).
+	ErrRspauth = errors.New("msrp: the relay does not show that it knows the password")
 	// ErrStalled says that the peer stopped reading: what we owe it no longer fits in the write queue,
 	// or one frame could not be written within 30 s and a second more for each 16 KiB. The connection is closed.
 	ErrStalled = errors.New("msrp: the peer does not read")

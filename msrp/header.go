@@ -22,6 +22,16 @@ func (f *Frame) Value(name string) []byte {
 	return nil
 }
 
+// values returns the value of each header in f.Header with this name.
+func (f *Frame) values(name string) (values []string) {
+	for _, h := range f.Header {
+		if equalName(h.Name, name) {
+			values = append(values, string(h.Value))
+		}
+	}
+	return values
+}
+
 // Expires returns how many seconds an AUTH asks for or was given (RFC 4976 section 4); ok is false without such a header.
 // The error wraps ErrMalformed.
 func (f *Frame) Expires() (seconds int, ok bool, err error) { return f.seconds("Expires") }

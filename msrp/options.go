@@ -17,6 +17,8 @@ type Options struct {
 	// Dialer opens connections for active sessions. It decides on TCP keep-alive, which finds out about a peer that is gone without a word. Default: a net.Dialer, which
 	// probes a silent connection after 15 s and gives it up after 9 probes without an answer, 15 s apart.
 	Dialer Dialer
+	// Resolver finds relays by the SRV records of their domain (RFC 4976 section 8). Default: net.DefaultResolver.
+	Resolver Resolver
 	// ShareConnections lets an active session use the connection that another one has dialled to the same next hop, instead of dialling again (RFC 4975 section
 	// 5.4): same scheme, host and port, same ConnectOptions.Address and same demands on the certificate. It is not the default because AG Projects' relay,
 	// which SIP2SIP runs, takes one session on a connection. A peer may share its connections with us in any case. Default false.
@@ -62,6 +64,9 @@ type SessionOptions struct {
 	// AcceptTypes are the media types that Receive wants, as in the SDP attribute "accept-types": "text/plain", "image/*" or "*", without regard to parameters. A
 	// message of another type is refused with 415 (RFC 4975 section 7.3.1), which also wants multipart/mixed and multipart/alternative to be among them. Default: every type.
 	AcceptTypes []string
+	// Relay is the session's way out and in (RFC 4976): LocalPath begins with it, and nothing is dialled or accepted for the session elsewhere, whatever its role (RFC 6135 section 4.5). Secure
+	// then demands that the connection to the relay runs over TLS. Default: none.
+	Relay *Relay
 }
 
 // ConnectOptions are what else the peer's SDP says of the session.
@@ -80,6 +85,12 @@ type ConnectOptions struct {
 // Dialer is the part of net.Dialer that an Endpoint needs.
 type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Resolver is the part of net.Resolver that an Endpoint needs. The addresses are tried in the order in which it gives them: sorted by priority and
+// shuffled by weight (RFC 2782), as net.Resolver does it.
+type Resolver interface {
+	LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
 }
 
 const (
@@ -163,6 +174,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if r.Dialer == nil {
 		r.Dialer = &net.Dialer{}
+	}
+	if r.Resolver == nil {
+		r.Resolver = net.DefaultResolver
 	}
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)

@@ -42,7 +42,7 @@ func (c *conn) route(f *Frame) (*Session, int) {
 	if err != nil {
 		return nil, StatusNoSession
 	}
-	if s = c.e.session(to.SessionID); s == nil || !s.isOwn(to) {
+	if s = c.e.session(to.SessionID); s == nil || !s.isOwn(to) || s.relay != c.relay { // a session with a relay is reached through that alone
 		return nil, StatusNoSession
 	}
 	from, err := ParsePath(string(f.FromPath))
@@ -92,6 +92,9 @@ func sessionID(uri []byte) []byte {
 
 // response hands a response to the session whose request it answers. One for no request of ours on this connection is ignored.
 func (c *conn) response(f *Frame) {
+	if c.relay != nil && c.relay.answered(f) {
+		return
+	}
 	s := c.last
 	if s == nil || string(f.ToPath) != s.own {
 		if s = c.carried(f.ToPath); s == nil {

@@ -10,11 +10,12 @@ import (
 
 // Session is one MSRP session: two endpoints that exchange messages. It is safe for concurrent use.
 type Session struct {
-	e    *Endpoint
-	uri  URI    // our own
-	own  string // its text, the From-Path of our requests
-	byID bool   // SessionOptions.MatchSessionID
-	done chan struct{}
+	e     *Endpoint
+	uri   URI    // our own
+	own   string // its text, the From-Path of our requests
+	byID  bool   // SessionOptions.MatchSessionID
+	relay *Relay // SessionOptions.Relay
+	done  chan struct{}
 
 	ready chan struct{} // closed once Connect has told the peer's path
 	bound chan struct{} // closed once there is a connection
@@ -56,18 +57,26 @@ type Session struct {
 
 func newSession(e *Endpoint, u URI, o *SessionOptions) *Session {
 	return &Session{
-		e: e, uri: u, own: u.String(), byID: o.MatchSessionID, done: make(chan struct{}), ready: make(chan struct{}), bound: make(chan struct{}),
+		e: e, uri: u, own: u.String(), byID: o.MatchSessionID, relay: o.Relay, done: make(chan struct{}), ready: make(chan struct{}), bound: make(chan struct{}),
 		acceptTypes: slices.Clone(o.AcceptTypes), inbox: newInbox(&e.o),
 	}
 }
 
-// LocalPath is our side of the session, for the SDP attribute "path".
-func (s *Session) LocalPath() Path { return Path{s.uri} }
+// LocalPath is our side of the session, for the SDP attribute "path": the URIs of SessionOptions.Relay, the outermost first, and the session's own.
+func (s *Session) LocalPath() Path {
+	if s.relay == nil {
+		return Path{s.uri}
+	}
+	return append(s.relay.Path(), s.uri)
+}
 
-// RemotePath is the peer's side, nil before Connect.
+// RemotePath is the peer's side as it was given to Connect, nil before.
 func (s *Session) RemotePath() Path {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.relay != nil && s.remote != nil {
+		return slices.Clone(s.remote[len(s.relay.path):])
+	}
 	return slices.Clone(s.remote)
 }
 
@@ -128,6 +137,9 @@ func ignoreClosed(err error) error {
 func (s *Session) Close() error {
 	s.end(ErrClosed)
 	<-s.done // another goroutine may be at it
+	if s.relay != nil && !s.relay.shared {
+		return s.relay.Close()
+	}
 	s.mu.Lock()
 	c := s.conn
 	s.mu.Unlock()
@@ -174,6 +186,9 @@ func (s *Session) end(err error) {
 	}
 	if c != nil {
 		c.detach(s)
+	}
+	if s.relay != nil {
+		s.relay.release(s)
 	}
 	close(s.done)
 }

@@ -26,7 +26,10 @@ func (s *Session) hop() string {
 
 // reach gives an active session a connection to its next hop: where they are shared, that of another session, which may still be dialling.
 func (s *Session) reach(ctx context.Context) (*conn, error) {
-	if !s.e.o.ShareConnections {
+	switch {
+	case s.relay != nil:
+		return s.relay.carry(s)
+	case !s.e.o.ShareConnections:
 		return s.open(ctx)
 	}
 	for {

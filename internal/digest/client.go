@@ -25,6 +25,9 @@ func NewClient(c *Challenge, username, password string) *Client {
 	}
 }
 
+// Fresh tells whether the next request would be the first with its nonce: that of the challenge, or one that the server has given for it (nextnonce).
+func (c *Client) Fresh() bool { return c.credentials.NC == 0 }
+
 // Authorization returns the header value for a request, with a cnonce of its own and the next count.
 func (c *Client) Authorization(method, uri string) string {
 	c.credentials.NC++
