@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -65,7 +66,7 @@ func (s *Session) bind(c *conn, from Path, send bool) int {
 	s.guest = s.guest && has != c // the peer knows us
 	s.mu.Unlock()
 	switch {
-	case p.remote == nil || !s.isPeer(from):
+	case p.remote == nil || !s.isPeer(from) && (send || !s.isHop(from)):
 		return StatusNoSession
 	case has == c:
 		return 0
@@ -153,6 +154,16 @@ func (s *Session) isOwn(u URI) bool { return s.byID || u.Equal(s.uri) }
 // isPeer tells whether from is the path of the peer's requests. Connect has been called.
 func (s *Session) isPeer(from Path) bool {
 	return from.Equal(s.remote) || s.byID && sameID(from[len(from)-1], s.remote[len(s.remote)-1])
+}
+
+// isHop tells whether from is the path of a relay's own requests, the REPORTs about what it could not pass on (RFC 4976 section 6.4.1): that to the peer up to
+// this relay. Connect has been called.
+func (s *Session) isHop(from Path) bool {
+	if len(from) >= len(s.remote) {
+		return false
+	}
+	way := s.remote[:len(from)]
+	return from.Equal(way) || s.byID && slices.EqualFunc(from, way, sameID)
 }
 
 // mayAnswer tells whether path is the From-Path of responses to our requests: the next hop alone, or the whole path if relays have passed the

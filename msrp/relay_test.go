@@ -1,6 +1,7 @@
 package msrp
 
 import (
+	"context"
 	"io"
 	"testing"
 
@@ -132,4 +133,43 @@ func TestRelayIsLost(t *testing.T) {
 	_, err = relay.e.NewSession(&SessionOptions{Relay: relay})
 	require.ErrorIs(t, err, io.EOF)
 	<-relay.conn.done
+}
+
+// A relay's REPORT about a message comes with its own path, which ends before the peer (RFC 4976 section 6.4.1); nothing else may.
+func TestRFC4976_6_4_1_ReportsOfRelays(t *testing.T) {
+	const way = rawUse + " msrp://other.example.com:2855/o;tcp " + rawPeerPath
+	for from, heard := range map[string]bool{
+		rawUse: true,
+		rawUse + " msrp://other.example.com:2855/o;tcp": true,
+		way:                                   true,
+		"msrp://other.example.com:2855/o;tcp": false,
+		rawUse + " " + rawPeerPath:            false,
+		way + " " + rawPeerPath:               false,
+	} {
+		r := dialRaw(t, byAlice())
+		relay := r.login()
+		s, err := relay.e.NewSession(&SessionOptions{Relay: relay})
+		require.NoError(t, err)
+		connected := make(chan error, 1)
+		go func() { connected <- s.Connect(ctx, mustPath(way)[1:], Active, nil) }()
+		f, _ := next(t, r.d)
+		r.answerFrom(f, rawUse, "200 OK")
+		require.NoError(t, <-connected)
+		sent := sendLater(t, s, &Message{ContentType: "text/plain", Body: []byte("out"), SuccessReport: true})
+		f, _ = next(t, r.d)
+		id := string(f.MessageID)
+		r.answerFrom(f, rawUse, "200 OK")
+		d := <-sent
+		write(t, r.nc, "MSRP repo1234 REPORT\r\nTo-Path: "+s.own+"\r\nFrom-Path: "+from+"\r\nMessage-ID: "+id+"\r\nByte-Range: 1-3/3\r\nStatus: 000 415 No\r\n-------repo1234$\r\n")
+		write(t, r.nc, "MSRP in123456 SEND\r\nTo-Path: "+s.own+"\r\nFrom-Path: "+rawUse+"\r\nMessage-ID: m1234\r\nByte-Range: 1-2/2\r\nContent-Type: text/plain\r\n\r\nin\r\n-------in123456$\r\n")
+		f, _ = next(t, r.d)
+		require.Equal(t, StatusNoSession, f.Status, "a relay sends no messages of its own")
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := d.Wait(ended); heard {
+			require.Equal(t, &StatusError{415, "No"}, err, from)
+		} else {
+			require.ErrorIs(t, err, context.Canceled, from)
+		}
+	}
 }

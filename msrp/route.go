@@ -52,7 +52,9 @@ func (c *conn) route(f *Frame) (*Session, int) {
 	if code := c.bind(s, f, from); code != 0 {
 		return nil, code
 	}
-	c.last, s.seenTo, s.seenFrom = s, string(f.ToPath), string(f.FromPath)
+	if s.isPeer(from) { // not what only a relay may send
+		c.last, s.seenTo, s.seenFrom = s, string(f.ToPath), string(f.FromPath)
+	}
 	return s, 0
 }
 
