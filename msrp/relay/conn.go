@@ -1,0 +1,277 @@
+package relay
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/otrchat/otrchat/msrp"
+)
+
+// conn is one connection: to a client, another relay or an endpoint. Of several locks no two are held together, but that Relay.mu may be taken under none.
+type conn struct {
+	r      *Relay
+	id     uint64
+	nc     net.Conn
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+	secure bool // runs over TLS
+	dec    *msrp.Decoder
+	prefix [prefixBytes]byte // of the transaction IDs of our requests
+
+	place    *list.Element // among the strangers, under Relay.mu
+	stranger atomic.Bool   // has had no request granted
+
+	// Of the read loop.
+	now      time.Duration // of the last Read
+	readBy   time.Duration // the read deadline that is set
+	pieceBy  time.Duration // until when the piece in hand has to be there
+	failures int           // requests refused
+	routes   map[string]*route
+	last     *route  // of the frame before
+	dirty    []*conn // have something to write since the last Read
+	frame    msrp.Frame
+	body     []byte
+	ident    [maxIdent]byte
+
+	mu       sync.Mutex
+	err      error // why it is closed
+	bindings map[*binding]struct{}
+	auths    int // requests that wait for the gate
+	failed   int // AUTH requests without success
+	outbox
+	ring
+}
+
+func newConn(r *Relay, nc net.Conn) *conn {
+	c := &conn{r: r, nc: nc, now: r.clock()}
+	c.ctx, c.cancel = context.WithCancel(r.ctx)
+	c.dec = msrp.NewDecoder(c, nil)
+	_, c.secure = nc.(interface{ ConnectionState() tls.ConnectionState })
+	c.room = make(chan struct{})
+	text := rand.Text()
+	copy(c.prefix[:], text)
+	c.stranger.Store(true)
+	c.readBy = c.now + strangerTimeout
+	nc.SetReadDeadline(time.Now().Add(strangerTimeout))
+	return c
+}
+
+// Why a connection is closed by us.
+var (
+	errStalled = errors.New("relay: the peer does not read")
+	errRefused = errors.New("relay: several requests were refused")
+	errStray   = errors.New("relay: a request for another host")
+	errTimeout = errors.New("relay: nothing came in time")
+	errHungUp  = errors.New("relay: the peer closed the connection")
+)
+
+func (c *conn) readLoop() {
+	defer c.r.wg.Done()
+	err := c.handshake()
+	if err == nil {
+		err = c.read()
+	}
+	c.close(err)
+}
+
+// handshake runs TLS on an accepted connection.
+func (c *conn) handshake() error {
+	h, ok := c.nc.(interface{ HandshakeContext(context.Context) error })
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, strangerTimeout)
+	defer cancel()
+	return h.HandshakeContext(ctx)
+}
+
+func (c *conn) read() error {
+	for {
+		f, err := c.dec.Next()
+		if err != nil {
+			return err
+		}
+		c.pieceBy = c.now + pieceTimeout
+		if !f.IsRequest() {
+			c.response(f)
+			continue
+		}
+		if err := c.request(f); err != nil {
+			return err
+		}
+	}
+}
+
+// Read is for the Decoder. Before it waits for the peer, everything that came of the peer's frames is on its way.
+func (c *conn) Read(p []byte) (int, error) {
+	c.flush()
+	c.pace()
+	n, err := c.nc.Read(p)
+	c.now = c.r.clock()
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		err = errHungUp
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errTimeout
+	}
+	return n, err
+}
+
+// flush starts the writers of those for whom there was something in the frames read.
+func (c *conn) flush() {
+	for i, t := range c.dirty {
+		t.kick()
+		c.dirty[i] = nil
+	}
+	c.dirty = c.dirty[:0]
+}
+
+// touch notes that there is something to write for t.
+func (c *conn) touch(t *conn) {
+	for _, d := range c.dirty {
+		if d == t {
+			return
+		}
+	}
+	c.dirty = append(c.dirty, t)
+}
+
+// pace sets the read deadline. It is not set for every frame: an idle connection may live an eighth longer.
+func (c *conn) pace() {
+	if c.stranger.Load() {
+		return
+	}
+	by, tolerance := c.now+c.r.o.IdleTimeout, c.r.o.IdleTimeout/8
+	if c.dec.Within() {
+		by, tolerance = c.pieceBy, time.Second
+	}
+	if late := by - c.readBy; late < 0 || late > tolerance {
+		c.readBy = by
+		c.nc.SetReadDeadline(c.r.start.Add(by))
+	}
+}
+
+// request does what a request asks for, or refuses it.
+func (c *conn) request(f *msrp.Frame) error {
+	if t := c.last; t != nil && t.isFor(f) {
+		return c.forward(f, t)
+	}
+	if string(f.Method) == msrp.MethodAuth && bytes.IndexByte(f.ToPath, ' ') < 0 {
+		return c.authenticate(f)
+	}
+	t, code := c.route(f)
+	switch {
+	case code == stray:
+		return errStray
+	case code != 0:
+		return c.refuse(f, code)
+	}
+	c.last = t
+	c.established()
+	return c.forward(f, t)
+}
+
+// established ends the connection's time as a stranger.
+func (c *conn) established() {
+	if !c.stranger.Load() {
+		return
+	}
+	c.r.mu.Lock()
+	c.r.strangers.remove(c)
+	c.r.mu.Unlock()
+	c.nc.SetReadDeadline(time.Now().Add(c.r.o.IdleTimeout))
+	c.stranger.Store(false)
+}
+
+// refuse answers a request with a status. A connection that has had nothing granted and several requests refused is closed (RFC 4976 section 6.1).
+func (c *conn) refuse(f *msrp.Frame, code int) error {
+	c.failures++
+	if err := c.respond(f, code); err != nil {
+		return err
+	}
+	if c.stranger.Load() && c.failures >= maxFailures {
+		c.finish()
+		return errRefused
+	}
+	return nil
+}
+
+// finish gives the peer a moment to take what we owe it.
+func (c *conn) finish() {
+	c.flush()
+	ctx, cancel := context.WithTimeout(c.ctx, lingerTimeout)
+	defer cancel()
+	c.drained(ctx)
+}
+
+// close ends the connection, and tells the senders of what it has not answered. It does not wait for the goroutines.
+func (c *conn) close(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	bindings := c.bindings
+	c.bindings = nil
+	lost := c.ring.clear()
+	c.outbox.clear()
+	c.mu.Unlock()
+	c.cancel()
+	c.r.o.Logger.Debug("relay: connection closed", "remote", c.nc.RemoteAddr(), "error", err)
+	c.hangUp()
+	for b := range bindings {
+		c.r.unbind(b)
+	}
+	c.r.forget(c)
+	for i := range lost {
+		c.lost(&lost[i], msrp.StatusTimeout)
+	}
+}
+
+// hangUp closes the network connection. TLS sends a last alert there, for which a peer that does not read could make it wait.
+func (c *conn) hangUp() {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		t := time.AfterFunc(alertTimeout, func() { tc.NetConn().Close() })
+		defer t.Stop()
+	}
+	c.nc.Close()
+}
+
+func (c *conn) closed() bool { return c.ctx.Err() != nil }
+
+// remote is the peer's address, the zero value if it has none.
+func (c *conn) remote() netip.AddrPort {
+	if a, ok := c.nc.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// spawn runs f while the connection lives, false if it does not.
+func (c *conn) spawn(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false
+	}
+	c.r.wg.Add(1)
+	go func() {
+		defer c.r.wg.Done()
+		f()
+	}()
+	return true
+}

@@ -1,0 +1,161 @@
+package relay
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/otrchat/otrchat/msrp"
+)
+
+// Options set up a Relay. Authenticator is required, everything else has a default.
+type Options struct {
+	// Host is the host or host:port in the URIs that the relay gives out, and its own name. Without a port they have that of the listener through
+	// which the client came. Default: the address at which the client has reached us.
+	Host string
+	// Realm is what user names and passwords are for (RFC 7616 section 3.3); clients may also address an AUTH to it, as they do if it is the domain that their SRV
+	// lookup began with. Default: the host of Host.
+	Realm string
+	// Authenticator knows the users. Required.
+	Authenticator Authenticator
+	// Algorithms are what clients may authenticate with, the one to be preferred first. Default: SHA-256 and MD5.
+	Algorithms []Algorithm
+	// TLS is used when dialling msrps next hops, with ServerName set to the hop's host where it is empty; other relays want a certificate in it (RFC 4976 section
+	// 9.2). Default: such next hops are refused.
+	TLS *tls.Config
+	// AllowTCP lets clients authenticate over connections without TLS, which RFC 4976 section 9.2 forbids. Default false.
+	AllowTCP bool
+	// Permit tells which addresses the relay may dial for its clients: who can have it dial anything reaches what only the relay's machine should. It is asked
+	// for every address that a name resolves to. Default: global unicast addresses that are not private.
+	Permit func(netip.AddrPort) bool
+	// Dialer opens connections to next hops. One that is not a *net.Dialer is given addresses by their names and has to ask Permit itself. Default: a net.Dialer.
+	Dialer msrp.Dialer
+	// MinExpires is the shortest time that a client may ask a URI for. Default 60 s.
+	MinExpires time.Duration
+	// MaxExpires is the longest one, and what a client is given that asks for none. Default 1 hour.
+	MaxExpires time.Duration
+	// MaxConnections bounds the connections, those to next hops included. Default 16384.
+	MaxConnections int
+	// MaxUnauthenticated bounds the connections that have neither authenticated nor had a request forwarded; the oldest is closed for a new one. Default 1024.
+	MaxUnauthenticated int
+	// MaxSessions bounds the URIs that one user has at a time. Default 64.
+	MaxSessions int
+	// QueueBytes bounds what waits to be written to one connection, in bytes; it is at least 128 KiB. Default 1 MiB.
+	QueueBytes int
+	// IdleTimeout is how long a connection may be silent (RFC 4976 section 6.5). Default 1 hour.
+	IdleTimeout time.Duration
+	// Coalesce lets frames that wait to be written share a Write of up to 64 KiB, as msrp.Options.Coalesce does. Default false: over TLS a frame is a record of its
+	// own, without TLS only small frames that fit into one segment share a Write.
+	Coalesce bool
+	// Logger gets what happens, never a session URI or anything of a message. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+const (
+	pieceBytes  = 64 << 10 // body of a frame that is passed on whole
+	segment     = 1400     // bytes of frames that share a Write over TCP
+	windowBytes = 320 << 10
+	windowSends = 64      // requests of one route without an answer, before their senders wait for theirs
+	maxPending  = 8192    // requests of a connection without an answer
+	owedBytes   = 1 << 20 // responses that wait for their reader
+	maxRoutes   = 1024    // that a connection remembers
+	maxPeers    = 256     // that a session remembers
+	maxFailures = 3       // requests refused before a connection that has had none granted is closed
+	maxIdent    = 32      // bytes of a transaction ID or Message-ID (RFC 4975 section 9)
+	leastQueue  = 2 * pieceBytes
+
+	strangerTimeout = 30 * time.Second       // for the first request that succeeds (RFC 4976 section 6.1)
+	responseTimeout = 30 * time.Second       // RFC 4976 section 6.4.1
+	withholdTimeout = 20 * time.Second       // for a response that waits for the next hop's
+	roomTimeout     = 20 * time.Second       // for the next hop to make room
+	writeTimeout    = 30 * time.Second       // for one Write
+	pieceTimeout    = 2 * time.Minute        // for one piece of a frame to come
+	lingerTimeout   = time.Second            // for a peer to read its last response
+	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
+)
+
+func (o *Options) withDefaults() (Options, error) {
+	var r Options
+	if o != nil {
+		r = *o
+	}
+	for _, n := range []struct {
+		name         string
+		value        *int
+		deflt, least int
+	}{
+		{"MaxConnections", &r.MaxConnections, 16384, 1},
+		{"MaxUnauthenticated", &r.MaxUnauthenticated, 1024, 1},
+		{"MaxSessions", &r.MaxSessions, 64, 1},
+		{"QueueBytes", &r.QueueBytes, 1 << 20, leastQueue},
+	} {
+		if *n.value == 0 {
+			*n.value = n.deflt
+		}
+		if *n.value < n.least {
+			return r, fmt.Errorf("relay: Options.%s is under %d", n.name, n.least)
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		deflt time.Duration
+	}{
+		{"MinExpires", &r.MinExpires, time.Minute},
+		{"MaxExpires", &r.MaxExpires, time.Hour},
+		{"IdleTimeout", &r.IdleTimeout, time.Hour},
+	} {
+		if *d.value == 0 {
+			*d.value = d.deflt
+		}
+		if *d.value < time.Second {
+			return r, fmt.Errorf("relay: Options.%s is under a second", d.name)
+		}
+	}
+	if r.MaxExpires < r.MinExpires {
+		return r, errors.New("relay: Options.MaxExpires is under MinExpires")
+	}
+	if r.Host != "" {
+		host, err := parseHost(r.Host)
+		if err != nil {
+			return r, fmt.Errorf("relay: Options.Host: %w", err)
+		}
+		if r.Realm == "" {
+			r.Realm = host.Host
+		}
+	}
+	if r.Realm == "" {
+		return r, errors.New("relay: Options.Realm and Options.Host are both not set")
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	return r, nil
+}
+
+// parseHost reads host or host:port.
+func parseHost(s string) (msrp.URI, error) {
+	return msrp.ParseURI("msrp://" + s + ";tcp")
+}
+
+// localHost is the address at which a peer has reached us.
+func localHost(nc net.Conn) msrp.URI {
+	u, err := parseHost(nc.LocalAddr().String())
+	if err != nil {
+		return msrp.URI{Host: "localhost", Transport: "tcp"}
+	}
+	return u
+}
+
+func hostport(u msrp.URI) string {
+	port := u.Port
+	if port == 0 {
+		port = msrp.DefaultPort
+	}
+	return net.JoinHostPort(u.Host, strconv.Itoa(int(port)))
+}

@@ -1,0 +1,168 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/otrchat/otrchat/msrp"
+)
+
+// ErrClosed is what a Relay that was closed returns. It wraps net.ErrClosed.
+var ErrClosed = fmt.Errorf("relay: closed: %w", net.ErrClosed)
+
+// Relay is an MSRP relay (RFC 4976 section 6). It is safe for concurrent use.
+type Relay struct {
+	o      Options
+	gate   *gate
+	host   msrp.URI // of Options.Host; its Host is empty if that is
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // of every goroutine
+	start  time.Time      // what clock counts from
+
+	mu        sync.Mutex
+	closed    bool
+	draining  bool
+	listeners []net.Listener
+	conns     map[*conn]struct{}
+	strangers strangers
+	bindings  map[string]*binding // by session-id
+	users     map[string]int      // bindings of each user
+	names     map[string]struct{} // host:port of every URI given out, in lower case
+	lastID    uint64              // of a connection
+}
+
+// New checks o and returns a Relay. It does no I/O. The error names the field of o that is wrong.
+func New(o *Options) (*Relay, error) {
+	opts, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGate(&opts)
+	if err != nil {
+		return nil, err
+	}
+	r := &Relay{
+		o: opts, gate: g, start: time.Now(), conns: map[*conn]struct{}{},
+		bindings: map[string]*binding{}, users: map[string]int{}, names: map[string]struct{}{},
+	}
+	if opts.Host != "" {
+		r.host, _ = parseHost(opts.Host)
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r, nil
+}
+
+// clock is the time since the relay began.
+func (r *Relay) clock() time.Duration { return time.Since(r.start) }
+
+// Serve accepts connections from l until Shutdown or Close. It returns at once, with ErrClosed if it is too late for that, and owns l in any case. For TLS give
+// it a listener of tls.NewListener, with DynamicRecordSizingDisabled in its configuration.
+func (r *Relay) Serve(l net.Listener) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.draining {
+		l.Close()
+		return ErrClosed
+	}
+	r.listeners = append(r.listeners, l)
+	r.wg.Add(1)
+	go r.accept(l)
+	return nil
+}
+
+func (r *Relay) accept(l net.Listener) {
+	defer r.wg.Done()
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			r.ServeConn(nc)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		r.o.Logger.Warn("relay: accept", "error", err)
+		select { // out of file descriptors, for example
+		case <-r.ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.
+func (r *Relay) ServeConn(nc net.Conn) {
+	c := newConn(r, nc)
+	oldest, err := r.admit(c)
+	if err != nil {
+		r.o.Logger.Warn("relay: connection refused", "remote", nc.RemoteAddr(), "error", err)
+		nc.Close()
+		return
+	}
+	if oldest != nil {
+		oldest.close(errEvicted)
+	}
+	go c.readLoop()
+}
+
+// Shutdown takes no new connections and URIs, waits until what it has accepted is passed on, and closes. The error is ctx's if it ended
+// first; the Relay is closed in any case.
+func (r *Relay) Shutdown(ctx context.Context) error {
+	r.mu.Lock()
+	r.draining = true
+	for _, l := range r.listeners {
+		l.Close()
+	}
+	r.mu.Unlock()
+	err := r.drained(ctx)
+	return errors.Join(err, r.Close())
+}
+
+func (r *Relay) drained(ctx context.Context) error {
+	for _, c := range r.all() {
+		if err := c.drained(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Relay) all() []*conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.conns))
+}
+
+// Close ends every connection at once. It is idempotent and safe from any goroutine; after it returns no goroutine of the Relay runs.
+func (r *Relay) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	for _, l := range r.listeners {
+		l.Close()
+	}
+	r.mu.Unlock()
+	r.cancel()
+	for _, c := range r.all() {
+		c.close(ErrClosed)
+	}
+	r.wg.Wait()
+	return nil
+}
+
+// Done is closed when the Relay is.
+func (r *Relay) Done() <-chan struct{} { return r.ctx.Done() }
+
+// Err is nil until the Relay is closed, then ErrClosed.
+func (r *Relay) Err() error {
+	if r.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package relay
+
+import (
+	"bytes"
+	"strings"
+	"sync/atomic"
+
+	"github.com/otrchat/otrchat/msrp"
+)
+
+// route is the way of requests with a certain pair of paths from one connection to another. What it took to find it is not done again for
+// each frame.
+type route struct {
+	source, target *conn
+	bindings       [2]*binding // whose URIs are at the front of the To-Path; the second may be nil
+	rawTo, rawFrom string      // the paths as they come
+	to, from       []byte      // and as they are passed on (RFC 4976 section 6.4.1)
+	own            []byte      // the first URI of rawTo: ours
+	prefix         []byte      // what is before rawFrom in from: our own URIs
+	back           []byte      // the same in the order of a response's From-Path
+
+	sends, bytes atomic.Int64 // SENDs on their way without an answer, and their size
+}
+
+func (t *route) isFor(f *msrp.Frame) bool {
+	return string(f.ToPath) == t.rawTo && string(f.FromPath) == t.rawFrom && t.valid()
+}
+
+// valid tells whether the URIs are still good and the way still leads somewhere.
+func (t *route) valid() bool {
+	return !t.bindings[0].gone.Load() && (t.bindings[1] == nil || !t.bindings[1].gone.Load()) && !t.target.closed()
+}
+
+// stray is the code for a request that is not for us at all.
+const stray = -1
+
+// route finds the way of a request, or the status to refuse it with.
+func (c *conn) route(f *msrp.Frame) (*route, int) {
+	if t := c.routes[string(f.ToPath)]; t != nil && t.isFor(f) {
+		return t, 0
+	}
+	to, err := msrp.ParsePath(string(f.ToPath))
+	if err != nil {
+		return nil, msrp.StatusBadRequest
+	}
+	from, err := msrp.ParsePath(string(f.FromPath))
+	if err != nil {
+		return nil, msrp.StatusBadRequest
+	}
+	t := &route{source: c, rawTo: string(f.ToPath), rawFrom: string(f.FromPath)}
+	if code := c.find(t, to, from); code != 0 {
+		return nil, code
+	}
+	t.rewrite()
+	if len(c.routes) >= maxRoutes || c.routes == nil {
+		c.routes = map[string]*route{}
+	}
+	c.routes[t.rawTo] = t
+	return t, 0
+}
+
+// find decides where a request goes by RFC 4976 section 6.4: its first URI must be one that we have given out, and it must go back to the client that has it or
+// come from there.
+func (c *conn) find(t *route, to, from msrp.Path) (code int) {
+	b := c.r.binding(to[0])
+	switch {
+	case b == nil && c.r.isOurs(to[0]):
+		return msrp.StatusNoSession // expired, for example
+	case b == nil:
+		return stray
+	case len(to) < 2:
+		return msrp.StatusNoSession // a relay has no sessions of its own
+	case c.r.isOurs(from[0]):
+		return msrp.StatusForbidden // what has come through us does not come from outside
+	}
+	t.bindings[0] = b
+	if b.conn != c || !b.covers(from) {
+		return c.inward(t, b, to[1:], from)
+	}
+	next := c.r.binding(to[1])
+	switch {
+	case next != nil && next.covers(to[2:]): // from one of our clients to another
+		t.bindings[1], t.target = next, next.conn
+		return 0
+	case next != nil || c.r.isOurs(to[1]):
+		return msrp.StatusNoSession
+	}
+	return c.outward(t, b, to[1:])
+}
+
+// inward is the way to the client that has b.
+func (c *conn) inward(t *route, b *binding, rest, from msrp.Path) (code int) {
+	if !b.covers(rest) {
+		return msrp.StatusForbidden
+	}
+	t.target = b.conn
+	if len(from) > 1 {
+		return 0
+	}
+	return b.meet(from[0], c)
+}
+
+// outward is the way from the client that has b to somewhere else.
+func (c *conn) outward(t *route, b *binding, rest msrp.Path) (code int) {
+	if len(rest) == 1 {
+		if t.target = b.peer(rest[0]); t.target != nil {
+			return 0
+		}
+	}
+	return msrp.StatusNoSession
+}
+
+// meet notes on which connection a peer without a relay is to be found: there and nowhere else (RFC 4975 section 5.4).
+func (b *binding) meet(peer msrp.URI, c *conn) (code int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := peer.String()
+	switch has := b.peers[key]; {
+	case has == c:
+		return 0
+	case has != nil && !has.closed():
+		return msrp.StatusSessionInUse
+	}
+	for key, has := range b.peers {
+		if has.closed() {
+			delete(b.peers, key)
+		}
+	}
+	if len(b.peers) >= maxPeers {
+		return msrp.StatusForbidden
+	}
+	if b.peers == nil {
+		b.peers = map[string]*conn{}
+	}
+	b.peers[key] = c
+	return 0
+}
+
+// peer returns the connection on which a peer without a relay is to be found, nil if there is none.
+func (b *binding) peer(u msrp.URI) *conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.peers[u.String()]; c != nil && !c.closed() {
+		return c
+	}
+	return nil
+}
+
+// rewrite moves our own URIs from the front of the To-Path to the front of the From-Path, one after the other.
+func (t *route) rewrite() {
+	own, rest, _ := strings.Cut(t.rawTo, " ")
+	t.own = []byte(own)
+	t.prefix, t.back = t.own, t.own
+	if t.bindings[1] != nil {
+		own, rest, _ = strings.Cut(rest, " ")
+		t.prefix = bytes.Join([][]byte{[]byte(own), t.own}, []byte{' '})
+		t.back = bytes.Join([][]byte{t.own, []byte(own)}, []byte{' '})
+	}
+	t.to = []byte(rest)
+	t.from = append(append(bytes.Clone(t.prefix), ' '), t.rawFrom...)
+}

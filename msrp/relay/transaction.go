@@ -1,0 +1,134 @@
+package relay
+
+import "github.com/otrchat/otrchat/msrp"
+
+// A transaction ID of ours is the connection's prefix, which nobody but the peer knows: who does not know it cannot put the end-line of a frame of ours into a
+// body. Behind it stand a letter that tells requests that wait for an answer from others, and the number of the request.
+const (
+	prefixBytes = 16 // 80 random bits
+	numberBytes = 8  // 40 bits, base 32
+	idBytes     = prefixBytes + 1 + numberBytes
+
+	expecting, notExpecting = 'a', 'b'
+)
+
+const digits = "abcdefghijklmnopqrstuvwxyz234567"
+
+func (c *conn) appendID(dst []byte, n uint64, expects bool) []byte {
+	dst = append(dst, c.prefix[:]...)
+	if expects {
+		dst = append(dst, expecting)
+	} else {
+		dst = append(dst, notExpecting)
+	}
+	for shift := 5 * (numberBytes - 1); shift >= 0; shift -= 5 {
+		dst = append(dst, digits[n>>shift&31])
+	}
+	return dst
+}
+
+// number is the reverse of appendID for requests that wait for an answer.
+func (c *conn) number(id []byte) (n uint64, ok bool) {
+	if len(id) != idBytes || string(id[:prefixBytes]) != string(c.prefix[:]) || id[prefixBytes] != expecting {
+		return 0, false
+	}
+	for _, b := range id[prefixBytes+1:] {
+		switch {
+		case b >= 'a' && b <= 'z':
+			n = n<<5 | uint64(b-'a')
+		case b >= '2' && b <= '7':
+			n = n<<5 | uint64(b-'2'+26)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// response takes in the answer to a request of ours (RFC 4976 section 6.4.3). One for no request on this connection, or not addressed to us, is dropped.
+func (c *conn) response(f *msrp.Frame) {
+	n, ok := c.number(f.TransactionID)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	found := c.ring.get(n)
+	if found == nil || !found.isAnswer(f) {
+		c.mu.Unlock()
+		return
+	}
+	p := *found
+	c.ring.remove(n)
+	c.look()
+	c.mu.Unlock()
+	p.settle()
+	switch {
+	case p.kind == answered || p.kind == auth:
+		c.passBack(f, &p)
+	case f.Status != msrp.StatusOK:
+		c.fail(&p, f.Status)
+	case p.kind == withheld:
+		c.answer(&p)
+	}
+}
+
+// isAnswer tells whether the response is addressed to us: for a SEND to our own URI alone, else to all of the way that the request has come.
+func (p *pending) isAnswer(f *msrp.Frame) bool {
+	t := p.route
+	if p.kind == answered || p.kind == auth {
+		return samePath(f.ToPath, t.from)
+	}
+	return samePath(f.ToPath, first(t.from))
+}
+
+// settle gives the room in its route's window back.
+func (p *pending) settle() {
+	p.route.sends.Add(-1)
+	p.route.bytes.Add(-int64(p.bytes))
+}
+
+// lost is for a request that gets no answer any more.
+func (c *conn) lost(p *pending, code int) {
+	p.settle()
+	if p.kind == reported || p.kind == withheld || p.kind == partial && p.written == 0 {
+		c.fail(p, code)
+	}
+}
+
+// fail tells the sender of a SEND that it has failed (RFC 4976 section 6.4.1).
+func (c *conn) fail(p *pending, code int) {
+	source := p.route.source
+	if p.kind == withheld {
+		c.answer(p)
+	}
+	if source.owe(source.report(p, code)) != nil {
+		source.close(errStalled)
+	}
+	c.wake(source)
+}
+
+// answer sends the response that a SEND was still waiting for.
+func (c *conn) answer(p *pending) {
+	source := p.route.source
+	f := msrp.Frame{TransactionID: p.id.bytes(), Method: []byte(msrp.MethodSend), ToPath: p.route.own, FromPath: []byte(p.route.rawFrom)}
+	if source.owe(response(&f, msrp.StatusOK, nil)) != nil {
+		source.close(errStalled)
+	}
+	c.wake(source)
+}
+
+// passBack passes a response on to where the request came from.
+func (c *conn) passBack(f *msrp.Frame, p *pending) {
+	t := p.route
+	g := msrp.Frame{
+		TransactionID: p.id.bytes(), Status: f.Status, Comment: f.Comment, Header: f.Header,
+		ToPath: []byte(t.rawFrom), FromPath: append(append(append([]byte(nil), t.back...), ' '), f.FromPath...),
+	}
+	if t.source.owe(encode(&g)) != nil {
+		t.source.close(errStalled)
+	}
+	c.wake(t.source)
+}
+
+// wake has source's writer start, at once or, on c's read loop, together with others.
+func (c *conn) wake(source *conn) { source.kick() }
