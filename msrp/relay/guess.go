@@ -106,28 +106,38 @@ func (g *guesses) failed(w guesser) {
 }
 
 func (g *guesses) count(now time.Duration, key uint64, l guessLimit) {
-	if len(g.due) >= maxGuesses && now-g.swept >= time.Minute {
+	due, counted := g.due[key]
+	if !counted && len(g.due) == maxGuesses {
+		g.makeRoom(now)
+	}
+	g.due[key] = max(due, now) + l.every
+}
+
+// makeRoom forgets what no longer counts, though not more than once a minute, or else one of the counts.
+func (g *guesses) makeRoom(now time.Duration) {
+	if now-g.swept >= time.Minute {
 		g.swept = now
 		maps.DeleteFunc(g.due, func(_ uint64, due time.Duration) bool { return due <= now })
 	}
-	makeRoom(g.due, maxGuesses)
-	g.due[key] = max(g.due[key], now) + l.every
+	forgetOne(g.due, maxGuesses)
 }
 
 // succeeded remembers that w came in with the right password.
 func (g *guesses) succeeded(w guesser) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	makeRoom(g.known, maxKnown)
+	if _, known := g.known[w.fromAddress]; !known {
+		forgetOne(g.known, maxKnown)
+	}
 	g.known[w.fromAddress] = struct{}{}
 }
 
-// makeRoom forgets what comes first, which is never the same, where m has most entries.
-func makeRoom[V any](m map[uint64]V, most int) {
+// forgetOne deletes what comes first, which is never the same, where m has most entries.
+func forgetOne[V any](m map[uint64]V, most int) {
 	for key := range m {
-		if len(m) < most {
-			return
+		if len(m) == most {
+			delete(m, key)
 		}
-		delete(m, key)
+		return
 	}
 }
