@@ -41,8 +41,8 @@ func home(conn uint64) origin {
 	return origin{conn: conn, secure: true, remote: netip.MustParseAddrPort("192.0.2.1:5000")}
 }
 
-// auth is an AUTH with these headers, names and values in turn.
-func auth(from string, header ...string) *msrp.Frame {
+// authFrame is an AUTH with these headers, names and values in turn.
+func authFrame(from string, header ...string) *msrp.Frame {
 	f := &msrp.Frame{TransactionID: []byte("49fh"), Method: []byte("AUTH"), ToPath: []byte(relayURI), FromPath: []byte(from)}
 	for i := 0; i < len(header); i += 2 {
 		f.Add(header[i], header[i+1])
@@ -83,12 +83,12 @@ func (p *visitor) learn(t testing.TB, v verdict) *digest.Challenge {
 
 // answer sends an AUTH with credentials.
 func (p *visitor) answer(t testing.TB, g *gate, header ...string) verdict {
-	return g.check(t.Context(), p.origin, auth(p.from, append(header, "Authorization", p.client.Authorization("AUTH", relayURI))...))
+	return g.check(t.Context(), p.origin, authFrame(p.from, append(header, "Authorization", p.client.Authorization("AUTH", relayURI))...))
 }
 
 // enter asks for a challenge and answers it.
 func (p *visitor) enter(t testing.TB, g *gate, header ...string) verdict {
-	v := g.check(t.Context(), p.origin, auth(p.from))
+	v := g.check(t.Context(), p.origin, authFrame(p.from))
 	if v.code != statusUnauthorized {
 		return v
 	}
@@ -98,7 +98,7 @@ func (p *visitor) enter(t testing.TB, g *gate, header ...string) verdict {
 
 func TestRFC4976_5_1_Challenge(t *testing.T) {
 	g := testGate(t, nil)
-	v := g.check(t.Context(), home(1), auth(clientURI))
+	v := g.check(t.Context(), home(1), authFrame(clientURI))
 	assert.Equal(t, statusUnauthorized, v.code)
 	assert.False(t, v.failed, "the first request has no credentials yet")
 	values := v.headers("WWW-Authenticate")
@@ -123,7 +123,7 @@ func TestGateGrants(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := testGate(t, func(o *Options) { o.Algorithms = tt.algorithms })
 			p := visit(tt.user, tt.password)
-			p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+			p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 			p.client.OmitURI = tt.omitURI
 			for range 3 { // the second and third with the nextnonce
 				v := p.answer(t, g)
@@ -151,8 +151,8 @@ func TestRFC4976_9_1_URI(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g, p := testGate(t, nil), visit("alice", "secret")
-			p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
-			v := g.check(t.Context(), p.origin, auth(p.from, "Authorization", p.client.Authorization("AUTH", tt.uri)))
+			p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
+			v := g.check(t.Context(), p.origin, authFrame(p.from, "Authorization", p.client.Authorization("AUTH", tt.uri)))
 			assert.Equal(t, tt.code, v.code)
 		})
 	}
@@ -160,8 +160,8 @@ func TestRFC4976_9_1_URI(t *testing.T) {
 
 func TestRFC4976_9_1_RightmostURI(t *testing.T) {
 	g, p := testGate(t, nil), visit("alice", "secret")
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
-	f := auth(p.from, "Authorization", p.client.Authorization("AUTH", relayURI))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
+	f := authFrame(p.from, "Authorization", p.client.Authorization("AUTH", relayURI))
 	f.ToPath = []byte("msrps://first.example.com:2855/x;tcp " + relayURI)
 	assert.Equal(t, 200, g.check(t.Context(), p.origin, f).code)
 }
@@ -206,8 +206,8 @@ func TestGateRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g, p := testGate(t, nil), visit("alice", "secret")
-			p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
-			v := g.check(t.Context(), p.origin, auth(p.from, "Authorization", tt.edit(p.client.Authorization("AUTH", relayURI))))
+			p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
+			v := g.check(t.Context(), p.origin, authFrame(p.from, "Authorization", tt.edit(p.client.Authorization("AUTH", relayURI))))
 			assert.Equal(t, tt.code, v.code)
 			assert.Equal(t, tt.code != 200, v.failed)
 			if tt.code == statusUnauthorized {
@@ -222,7 +222,7 @@ func TestGateRefuses(t *testing.T) {
 
 func TestGateRefusesTwoAuthorizations(t *testing.T) {
 	g, p := testGate(t, nil), visit("alice", "secret")
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 	assert.Equal(t, 400, p.answer(t, g, "authorization", "Digest x=1").code)
 }
 
@@ -323,11 +323,11 @@ func TestGateNobody(t *testing.T) {
 	sum := func(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) }
 	for code, a := range map[int]*asked{401: {err: ErrUnknownUser}, 200: {ha1: standIn}} {
 		g, p := testGate(t, func(o *Options) { o.Authenticator = a }), visit("mallory", "")
-		p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+		p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 		c, err := digest.ParseCredentials(p.client.Authorization("AUTH", relayURI))
 		require.NoError(t, err)
 		c.Response = sum(standIn + ":" + c.Nonce + ":00000001:" + c.Cnonce + ":auth:" + sum("AUTH:"+relayURI))
-		assert.Equal(t, code, g.check(t.Context(), p.origin, auth(p.from, "Authorization", c.String())).code)
+		assert.Equal(t, code, g.check(t.Context(), p.origin, authFrame(p.from, "Authorization", c.String())).code)
 	}
 }
 
@@ -368,7 +368,7 @@ func TestGateLogsNoSecret(t *testing.T) {
 	var secrets []string
 	for range 20 {
 		for _, p := range []*visitor{right, wrong} {
-			if v := g.check(t.Context(), p.origin, auth(p.from)); v.code == statusUnauthorized {
+			if v := g.check(t.Context(), p.origin, authFrame(p.from)); v.code == statusUnauthorized {
 				secrets = append(secrets, p.learn(t, v).Nonce)
 				p.answer(t, g)
 			}

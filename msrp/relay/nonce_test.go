@@ -19,12 +19,12 @@ func (p *visitor) stale(t testing.TB, v verdict) {
 
 func TestNonceReplayed(t *testing.T) {
 	g, p := testGate(t, nil), visit("alice", "secret")
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 	first := p.client.Authorization("AUTH", relayURI)
 	second := p.client.Authorization("AUTH", relayURI)
 	third := p.client.Authorization("AUTH", relayURI)
 	send := func(authorization string) verdict {
-		return g.check(t.Context(), p.origin, auth(p.from, "Authorization", authorization))
+		return g.check(t.Context(), p.origin, authFrame(p.from, "Authorization", authorization))
 	}
 	require.Equal(t, 200, send(second).code)
 	p.stale(t, send(second))
@@ -35,7 +35,7 @@ func TestNonceReplayed(t *testing.T) {
 
 func TestNonceOfAnotherConnection(t *testing.T) {
 	g, p := testGate(t, nil), visit("alice", "secret")
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 	p.conn = 2
 	p.stale(t, p.answer(t, g))
 	assert.Equal(t, 200, p.answer(t, g).code)
@@ -46,30 +46,30 @@ func TestNonceBehindARelay(t *testing.T) {
 	const hop = "msrps://intra.example.com:9000/jui787s2f;tcp "
 	g, p := testGate(t, nil), visit("alice", "secret")
 	p.relay, p.from = true, hop+clientURI
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 	p.conn = 2
 	assert.Equal(t, 200, p.answer(t, g).code)
 
 	p.from = hop + "msrps://mallory.example.com:9892/x;tcp"
 	p.stale(t, p.answer(t, g))
 
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 	p.relay = false
 	p.stale(t, p.answer(t, g))
 }
 
 func TestNonceForged(t *testing.T) {
 	g := testGate(t, nil)
-	good := visit("alice", "secret").learn(t, g.check(t.Context(), home(1), auth(clientURI))).Nonce
-	other := visit("alice", "secret").learn(t, testGate(t, nil).check(t.Context(), home(1), auth(clientURI))).Nonce
+	good := visit("alice", "secret").learn(t, g.check(t.Context(), home(1), authFrame(clientURI))).Nonce
+	other := visit("alice", "secret").learn(t, testGate(t, nil).check(t.Context(), home(1), authFrame(clientURI))).Nonce
 	for name, nonce := range map[string]string{
 		"another process's": other, "empty": "", "short": good[:20], "long": good + "AAAA", "a bit of its time": flip(good, 3), "a bit of its MAC": flip(good, 40),
 		"no base64": strings.Repeat("!", 43), "1 KiB": strings.Repeat("A", 1024), "line end within": good[:20] + "\n" + good[20:], "padding": good + "=",
 	} {
-		assert.False(t, g.nonces.use(nonce, home(1).holder(auth(clientURI)), 1), name)
+		assert.False(t, g.nonces.use(nonce, home(1).holder(authFrame(clientURI)), 1), name)
 	}
 	assert.Empty(t, g.nonces.counts, "they cost no memory")
-	assert.True(t, g.nonces.use(good, home(1).holder(auth(clientURI)), 1))
+	assert.True(t, g.nonces.use(good, home(1).holder(authFrame(clientURI)), 1))
 }
 
 func flip(s string, i int) string {
@@ -83,7 +83,7 @@ func flip(s string, i int) string {
 func TestNonceExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, p := testGate(t, nil), visit("alice", "secret")
-		p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+		p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 		time.Sleep(nonceTimeout)
 		v := p.answer(t, g)
 		require.Equal(t, 200, v.code, "at the last moment")
@@ -98,7 +98,7 @@ func TestNonceExpires(t *testing.T) {
 // A stale nonce does not tell whether a wrong password was nearly right.
 func TestNonceIsNotStaleForAWrongPassword(t *testing.T) {
 	g, p := testGate(t, nil), visit("alice", "guess")
-	p.learn(t, g.check(t.Context(), p.origin, auth(p.from)))
+	p.learn(t, g.check(t.Context(), p.origin, authFrame(p.from)))
 	p.conn = 2
 	v := p.answer(t, g)
 	assert.True(t, v.failed)

@@ -47,9 +47,9 @@ func flood(t *testing.T, ctx context.Context, g *gate, n int) (codes map[int]int
 	for i := range n {
 		p := visit(fmt.Sprint("user", i), "guess")
 		p.conn, p.remote = uint64(i), netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)
-		p.learn(t, g.check(ctx, p.origin, auth(p.from)))
+		p.learn(t, g.check(ctx, p.origin, authFrame(p.from)))
 		wg.Go(func() {
-			v := g.check(ctx, p.origin, auth(p.from, "Authorization", p.client.Authorization("AUTH", relayURI)))
+			v := g.check(ctx, p.origin, authFrame(p.from, "Authorization", p.client.Authorization("AUTH", relayURI)))
 			mu.Lock()
 			defer mu.Unlock()
 			codes[v.code]++
@@ -144,7 +144,7 @@ func TestCheckFromManyGoroutines(t *testing.T) {
 
 func BenchmarkGateChallenge(b *testing.B) {
 	g := testGate(b, nil)
-	f := auth(clientURI)
+	f := authFrame(clientURI)
 	b.ReportAllocs()
 	for b.Loop() {
 		g.check(b.Context(), home(1), f)
@@ -157,7 +157,7 @@ func BenchmarkGateGrant(b *testing.B) {
 		b.Run(string(a), func(b *testing.B) {
 			g := testGate(b, func(o *Options) { o.Algorithms = []Algorithm{a} })
 			p := visit("alice", "secret")
-			p.learn(b, g.check(b.Context(), p.origin, auth(p.from)))
+			p.learn(b, g.check(b.Context(), p.origin, authFrame(p.from)))
 			b.ReportAllocs()
 			for b.Loop() {
 				if v := p.answer(b, g); v.code != 200 {
