@@ -38,7 +38,7 @@ func TestGuessingAUserFromAnAddress(t *testing.T) {
 
 		time.Sleep(30*time.Second - 1)
 		assert.Equal(t, 403, guess.enter(t, g).code)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		assert.Equal(t, map[int]int{401: 1, 403: 9}, guess.codes(t, g, 10), "one more for each 30 s")
 		time.Sleep(30 * time.Second)
 		assert.Equal(t, 200, visit("alice", "secret").enter(t, g).code, "being tried against does not make the pause longer")
@@ -60,7 +60,7 @@ func TestGuessingManyUsersFromAnAddress(t *testing.T) {
 
 		time.Sleep(5*time.Second - 1)
 		assert.Equal(t, 403, visit("user100", "guess").enter(t, g).code)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		assert.Equal(t, 401, visit("user100", "guess").enter(t, g).code)
 		assert.Equal(t, 403, visit("user101", "guess").enter(t, g).code)
 	})
@@ -96,7 +96,7 @@ func TestGuessingAUserFromManyAddresses(t *testing.T) {
 
 		time.Sleep(10*time.Second - 1)
 		assert.Equal(t, 403, visit("alice", "secret").at("203.0.113.1").enter(t, g).code)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		assert.Equal(t, 200, visit("alice", "secret").at("203.0.113.1").enter(t, g).code)
 		assert.Equal(t, 401, visit("alice", "guess").at("198.51.100.200").enter(t, g).code)
 		assert.Equal(t, 403, visit("alice", "guess").at("198.51.100.201").enter(t, g).code)
