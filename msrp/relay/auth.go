@@ -25,10 +25,10 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 		return c.refuse(f, msrp.StatusBadRequest)
 	case !c.secure && !c.r.o.AllowTCP:
 		return c.refuse(f, msrp.StatusForbidden)
+	case !c.isName(to.Host) && !c.r.isOurs(to):
+		return errStray
 	case to.SessionID != "" && !c.has(to):
 		return c.refuse(f, msrp.StatusNoSession)
-	case to.SessionID == "" && !c.isName(to.Host):
-		return errStray
 	}
 	f = clone(f)
 	c.mu.Lock()

@@ -75,8 +75,8 @@ func (r *Relay) unbind(b *binding) {
 	if b.gone.Swap(true) {
 		return
 	}
-	b.timer.Stop()
 	r.mu.Lock()
+	b.timer.Stop()
 	delete(r.bindings, b.uri.SessionID)
 	if r.users[b.user]--; r.users[b.user] == 0 {
 		delete(r.users, b.user)
@@ -96,8 +96,11 @@ func (r *Relay) binding(u msrp.URI) *binding {
 	return b
 }
 
-// isOurs tells whether a URI may be one that the relay has given out some day.
+// isOurs tells whether a URI may be one that the relay has given out some day, before it was last started for example.
 func (r *Relay) isOurs(u msrp.URI) bool {
+	if r.host.Host != "" && strings.EqualFold(u.Host, r.host.Host) && (r.host.Port == 0 || r.host.Port == u.Port) {
+		return true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, ok := r.names[strings.ToLower(hostport(u))]
