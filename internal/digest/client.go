@@ -48,7 +48,7 @@ func (c *Client) Verify(info string) error {
 	if err != nil {
 		return err
 	}
-	if c.uri == "" || !equal(p.get("rspauth"), c.last.proof("", c.uri, c.ha1)) {
+	if !equal(p.get("rspauth"), c.last.proof("", c.uri, c.ha1)) {
 		return ErrRspauth
 	}
 	for _, echo := range []struct{ name, want string }{{"cnonce", c.last.Cnonce}, {"nc", formatNC(c.last.NC)}, {"qop", "auth"}} {

@@ -20,7 +20,7 @@
 // had a request forwarded within 30 s is closed.
 //
 // The Authenticator is asked 64 times at a time at most, and has 5 s. A nonce is good for 5 minutes. The counts of 65,536 nonces are kept, and of as
-// many users and addresses with wrong passwords, and as many addresses that users came in from.
+// many users and addresses with wrong passwords, and as many addresses that users came in from: 8 MiB at most.
 //
 // # Security
 //

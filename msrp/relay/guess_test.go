@@ -136,6 +136,13 @@ func TestGuessingBehindARelay(t *testing.T) {
 	}
 	assert.Equal(t, map[int]int{401: 10, 403: 10}, through("alice", "guess").codes(t, g, 20))
 	assert.Equal(t, 200, through("bob", "other").enter(t, g).code)
+
+	assert.Equal(t, 200, visit("bob", "other").enter(t, g).code, "a client at the relay's address")
+	for i := range 60 {
+		visit(fmt.Sprint("direct", i), "guess").enter(t, g)
+	}
+	assert.Equal(t, 403, visit("bob", "other").enter(t, g).code, "who guesses at that address itself is counted")
+	assert.Equal(t, 200, through("bob", "other").enter(t, g).code, "and no matter to the relay's users")
 }
 
 // What the right password came with and what an old nonce came with is no guess.
@@ -148,6 +155,14 @@ func TestNoGuess(t *testing.T) {
 		require.True(t, p.learn(t, p.answer(t, g)).Stale)
 	}
 	assert.Empty(t, g.guesses.due)
+}
+
+// Connections without an address have one count for all of them, and each user one of its own.
+func TestGuessingWithoutAnAddress(t *testing.T) {
+	g := testGate(t, nil)
+	p := visit("alice", "guess")
+	p.remote = netip.AddrPort{}
+	assert.Equal(t, map[int]int{401: 10, 403: 10}, p.codes(t, g, 20))
 }
 
 // What is counted and remembered has a bound. Full, it forgets what is over, and otherwise one for one.
@@ -179,4 +194,11 @@ func TestGuessIsCountedWhereThereIsNoRoom(t *testing.T) {
 	g.count(0, maxGuesses, guessesFromAddress)
 	assert.Equal(t, maxGuesses, len(g.due))
 	assert.Equal(t, 2*guessesFromAddress.every, g.due[maxGuesses], "nothing is forgotten for a count that there is")
+
+	for range 2 {
+		for key := range uint64(maxKnown) {
+			g.succeeded(guesser{fromAddress: key})
+		}
+	}
+	assert.Equal(t, maxKnown, len(g.known), "nor for an address that is known")
 }
