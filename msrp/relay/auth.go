@@ -23,8 +23,6 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 	switch {
 	case err != nil || f.Invalid != nil:
 		return c.refuse(f, msrp.StatusBadRequest)
-	case !c.secure && !c.r.o.AllowTCP:
-		return c.refuse(f, msrp.StatusForbidden)
 	case !c.isName(to.Host) && !c.r.isOurs(to):
 		return errStray
 	case to.SessionID != "" && !c.has(to):

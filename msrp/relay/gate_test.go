@@ -74,7 +74,7 @@ func visit(user, password string) *visitor {
 
 // learn takes the challenge of v, the strongest unless another is named.
 func (p *visitor) learn(t testing.TB, v verdict) *digest.Challenge {
-	require.Equal(t, statusUnauthorized, v.code)
+	require.Equal(t, msrp.StatusUnauthorized, v.code)
 	c, err := digest.Strongest(v.headers("WWW-Authenticate")...)
 	require.NoError(t, err)
 	p.client = digest.NewClient(c, p.user, p.password)
@@ -89,7 +89,7 @@ func (p *visitor) answer(t testing.TB, g *gate, header ...string) verdict {
 // enter asks for a challenge and answers it.
 func (p *visitor) enter(t testing.TB, g *gate, header ...string) verdict {
 	v := g.check(t.Context(), p.origin, authFrame(p.from))
-	if v.code != statusUnauthorized {
+	if v.code != msrp.StatusUnauthorized {
 		return v
 	}
 	p.learn(t, v)
@@ -99,7 +99,7 @@ func (p *visitor) enter(t testing.TB, g *gate, header ...string) verdict {
 func TestRFC4976_5_1_Challenge(t *testing.T) {
 	g := testGate(t, nil)
 	v := g.check(t.Context(), home(1), authFrame(clientURI))
-	assert.Equal(t, statusUnauthorized, v.code)
+	assert.Equal(t, msrp.StatusUnauthorized, v.code)
 	assert.False(t, v.failed, "the first request has no credentials yet")
 	values := v.headers("WWW-Authenticate")
 	require.Len(t, values, 2)
@@ -210,7 +210,7 @@ func TestGateRefuses(t *testing.T) {
 			v := g.check(t.Context(), p.origin, authFrame(p.from, "Authorization", tt.edit(p.client.Authorization("AUTH", relayURI))))
 			assert.Equal(t, tt.code, v.code)
 			assert.Equal(t, tt.code != 200, v.failed)
-			if tt.code == statusUnauthorized {
+			if tt.code == msrp.StatusUnauthorized {
 				assert.False(t, p.learn(t, v).Stale, "a client does not try the same password again")
 			}
 			if tt.code != 200 {
@@ -368,7 +368,7 @@ func TestGateLogsNoSecret(t *testing.T) {
 	var secrets []string
 	for range 20 {
 		for _, p := range []*visitor{right, wrong} {
-			if v := g.check(t.Context(), p.origin, authFrame(p.from)); v.code == statusUnauthorized {
+			if v := g.check(t.Context(), p.origin, authFrame(p.from)); v.code == msrp.StatusUnauthorized {
 				secrets = append(secrets, p.learn(t, v).Nonce)
 				p.answer(t, g)
 			}
