@@ -1,7 +1,7 @@
 # The commands of this repository. "make" alone lists them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help test peers fmt vet lint boundary race cost fuzz bench tidy
+.PHONY: help test peers fmt vet lint boundary race cost fuzz bench bench-relay tidy
 
 FUZZTIME ?= 5s
 BENCHTIME ?= 1s
@@ -10,7 +10,7 @@ STATICCHECK := go tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 EACH := scripts/each-module.sh
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 test: peers fmt vet lint boundary race cost fuzz ## everything that CI runs; installs the foreign programs on Debian as root
 
@@ -33,13 +33,16 @@ race: ## the tests of every module, interop included, with the race detector
 	@$(EACH) go test -race -shuffle=on -timeout=$(TIMEOUT) ./...
 
 cost: ## the tests of memory and allocations that the race detector would spoil
-	@go test -count=1 -run='AreSmall$$|AllocatesNothing$$' ./msrp/...
+	@$(EACH) go test -count=1 -run='AreSmall$$|AllocatesNothing$$' ./msrp/...
 
 fuzz: ## run every fuzz target for FUZZTIME (5s)
 	@$(EACH) "$(CURDIR)/scripts/fuzz.sh" $(FUZZTIME)
 
 bench: ## run every benchmark for BENCHTIME (1s)
 	@$(EACH) go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+
+bench-relay: ## compare our MSRP relay with Kamailio and a plain TCP splice, and measure idle clients
+	@go test -count=1 -v -run='^Test(Table|Idle)$$' -timeout=30m ./internal/interop/relaybench -duration=1s -runs=5 -pairs=100 -idle=10000
 
 tidy: ## check that go.mod and go.sum of every module are what "go mod tidy" would write
 	@scripts/each-module.sh --all go mod tidy -diff

@@ -11,13 +11,9 @@ const (
 	kill      = syscall.SIGKILL
 )
 
-// group puts the program into a process group of its own and lets the kernel end it with the test binary. What else the caller has set, such as the user
-// it runs as, stays.
+// group puts the program into a process group of its own and lets the kernel end it with the test binary.
 func group(cmd *exec.Cmd) {
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // signal reaches every process of the group, also those that the program started and left behind. Once the program

@@ -56,6 +56,9 @@ func StartTLS(t testing.TB, names ...string) *Relay {
 // Stop ends Kamailio with all its connections, and returns when it is gone. It is idempotent.
 func (r *Relay) Stop() { r.process.Stop() }
 
+// Memory is how many bytes of memory its processes take.
+func (r *Relay) Memory() (int64, error) { return r.process.Memory() }
+
 // Output is what Kamailio has logged.
 func (r *Relay) Output() string { return r.process.Output() }
 
@@ -63,8 +66,8 @@ func start(t testing.TB, dir string, r *Relay, args ...string) *Relay {
 	t.Helper()
 	file := filepath.Join(dir, "kamailio.cfg")
 	write(t, file, config)
-	// It stays in the foreground and writes to the standard error; 128 MiB are shared by its processes, 16 belong to each.
-	args = append([]string{"-f", file, "-DD", "-E", "-m", "128", "-M", "16", "-Y", dir, "-w", dir}, args...)
+	// It stays in the foreground and writes to the standard error; 1 GiB at most is shared by its processes, 64 KiB of it for each connection, and 16 MiB belong to each.
+	args = append([]string{"-f", file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", dir, "-w", dir}, args...)
 	r.process = foreign.Start(t, exec.Command(foreign.Need(t, "kamailio"), args...))
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial("tcp", r.Address)
