@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/otrchat/otrchat/contacts"
-	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/otrsession"
 	"github.com/otrchat/otrchat/sip"
 )
@@ -21,7 +20,7 @@ type Fingerprint = otrsession.Fingerprint
 type EncryptedChat struct {
 	client  *Client
 	call    *sip.Call
-	session *msrp.Session
+	session media
 	address string // the contact's key in the store
 	cpim    bool   // message/cpim was agreed
 	events  eventQueue
@@ -51,7 +50,7 @@ type EncryptedChat struct {
 	err         error
 }
 
-func (c *Client) newChat(ctx context.Context, call *sip.Call, session *msrp.Session) (*EncryptedChat, error) {
+func (c *Client) newChat(ctx context.Context, call *sip.Call, m media) (*EncryptedChat, error) {
 	address, err := contacts.Normalize(call.RemoteAddress())
 	if err != nil {
 		return nil, err
@@ -65,7 +64,7 @@ func (c *Client) newChat(ctx context.Context, call *sip.Call, session *msrp.Sess
 		return nil, err
 	}
 	chat := &EncryptedChat{
-		client: c, call: call, session: session, address: address, otr: otr, policy: policy,
+		client: c, call: call, session: m, address: address, otr: otr, policy: policy,
 		cpim: accepts(call.Remote().AcceptTypes, "message/cpim"), focus: c.o.Focus || call.Focus(),
 		changed: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}), wire: make(chan struct{}, 1),
 	}
@@ -238,6 +237,9 @@ func (c *EncryptedChat) endAfter(err error, linger bool, other <-chan struct{}) 
 
 // reason tells why the chat ended in the words of this layer.
 func (c *EncryptedChat) reason(err error) error {
+	if lost := c.session.lost(); lost != nil {
+		return lost
+	}
 	if errors.Is(err, sip.ErrEnded) || errors.Is(err, io.EOF) {
 		return ErrEnded
 	}
@@ -316,7 +318,8 @@ func (c *EncryptedChat) release() {
 // Done is closed when the chat has ended and everything that came before is in the events.
 func (c *EncryptedChat) Done() <-chan struct{} { return c.done }
 
-// Err is nil while the chat lives; then ErrClosed when we ended it, ErrEnded when the peer did, or what broke the connection.
+// Err is nil while the chat lives; then ErrClosed when we ended it, ErrEnded when the peer did, one wrapping ErrRelay when the way through the relay is lost, or what
+// broke the connection.
 func (c *EncryptedChat) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

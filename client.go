@@ -23,15 +23,22 @@ type Client struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	warn   chan struct{} // places for running notifications
+	secure bool          // our side of every chat has TLS, to the relay
 
 	mu     sync.Mutex
 	chats  map[*EncryptedChat]struct{}
+	shared *sharedRelay // nil before the first chat
 	closed bool
 }
 
 const (
 	maxNotifications = 16 // at the same time; half of them are kept for critical ones
 	maxInbox         = 1024
+
+	// Statuses of SIP.
+	unavailable   = 480
+	notAcceptable = 488
+
 	// maxMessage is what we take of a peer: the most that OTR takes, and the head of a message/cpim.
 	maxMessage = otrsession.DefaultMaxMessage + cpim.MaxHeaderBytes
 )
@@ -44,25 +51,34 @@ func New(o *Options) (*Client, error) {
 	}
 	agent, err := sip.New(&sip.Options{
 		Address: opts.Address, DisplayName: opts.DisplayName, Username: opts.Username, Password: opts.Password,
-		Realm: opts.Realm, Focus: opts.Focus, Logger: opts.Logger,
+		Realm: opts.Realm, Focus: opts.Focus, AcceptTLS: true, Logger: opts.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
 	endpoint, err := msrp.New(&msrp.Options{
-		Host: opts.MSRPHost, MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
+		Host: opts.MSRPHost, TLS: opts.TLS, MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
 	c := &Client{o: opts, agent: agent, msrp: endpoint, chats: map[*EncryptedChat]struct{}{}, warn: make(chan struct{}, maxNotifications)}
+	if opts.Relay != nil {
+		u, _ := msrp.ParseURI(opts.Relay.URI) // checked before
+		c.secure = u.Secure
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
 }
 
 // Listen opens the two sockets that chats need: one for SIP over network, "tcp" or "udp", and one for MSRP over TCP. Both addresses are as for
-// net.Listen; port 0 chooses one. It returns the SIP address. ctx bounds the call, not the listening.
+// net.Listen; port 0 chooses one. With Options.Relay no socket is opened for MSRP, and msrpAddress does not count. It returns the SIP address. ctx
+// bounds the call, not the listening.
 func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress string) (net.Addr, error) {
+	if c.o.Relay != nil {
+		addr, err := c.agent.Listen(ctx, network, sipAddress)
+		return addr, c.wrap(err)
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", msrpAddress)
 	if err != nil {
@@ -76,27 +92,32 @@ func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress st
 	return addr, c.wrap(c.msrp.Serve(l))
 }
 
-// ListenOn serves two TCP listeners of the caller's, which the Client owns from then on.
+// ListenOn serves two TCP listeners of the caller's, which the Client owns from then on. With Options.Relay the second may be nil.
 func (c *Client) ListenOn(sip, msrp net.Listener) error {
-	return c.wrap(errors.Join(c.msrp.Serve(msrp), c.agent.ListenOn(sip)))
+	var err error
+	if msrp != nil {
+		err = c.msrp.Serve(msrp)
+	}
+	return c.wrap(errors.Join(err, c.agent.ListenOn(sip)))
 }
 
 // Fingerprint is that of our own key, for the user to tell the peer.
 func (c *Client) Fingerprint() Fingerprint { return c.o.Key.Fingerprint() }
 
 // Call invites target, a SIP URI, and returns when the chat is up; encryption starts by itself where the policy says so. ctx bounds the call
-// alone: when it ends first, the invitation is cancelled. Errors: *sip.StatusError for a refusal, ErrClosed, or what the layers below say.
+// alone: when it ends first, the invitation is cancelled. Errors: *sip.StatusError for a refusal, ErrClosed, one wrapping ErrRelay, or what the layers below
+// say.
 func (c *Client) Call(ctx context.Context, target string) (*EncryptedChat, error) {
-	session, offer, err := c.offer()
+	m, offer, err := c.offer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	call, err := c.agent.Invite(ctx, target, offer)
 	if err != nil {
-		session.Close()
+		m.Close()
 		return nil, c.wrap(err)
 	}
-	return c.connect(ctx, call, session)
+	return c.connect(ctx, call, m)
 }
 
 // Invitation is a chat that a peer asks for. It waits for Answer or Reject, three minutes at most. It is safe for concurrent use.
@@ -105,13 +126,19 @@ type Invitation struct {
 	i *sip.Invitation
 }
 
-// Accept returns the next invitation. The error is ErrClosed or ctx's.
+// Accept returns the next invitation. One of a caller whose MSRP we cannot speak is refused meanwhile (488): TLS up to the caller itself, unless our side has TLS,
+// too, to Options.Relay. The error is ErrClosed or ctx's.
 func (c *Client) Accept(ctx context.Context) (*Invitation, error) {
-	i, err := c.agent.Accept(ctx)
-	if err != nil {
-		return nil, c.wrap(err)
+	for {
+		i, err := c.agent.Accept(ctx)
+		switch {
+		case err != nil:
+			return nil, c.wrap(err)
+		case c.suits(i.Offer()):
+			return &Invitation{c, i}, nil
+		}
+		i.Reject(c.ctx, notAcceptable, "") // it fails if the caller has given up
 	}
-	return &Invitation{c, i}, nil
 }
 
 // RemoteAddress is who calls, "sip:bob@example.com", by the caller's own word. Only encryption with a verified key proves it.
@@ -131,19 +158,35 @@ func (i *Invitation) Reject(ctx context.Context, code int) error {
 	return i.c.wrap(i.i.Reject(ctx, code, ""))
 }
 
-// Answer takes the chat. It returns when the chat is up; see Client.Call.
+// Answer takes the chat. It returns when the chat is up; see Client.Call. Where we cannot take it, without the relay for example, the caller is refused with
+// 480.
 func (i *Invitation) Answer(ctx context.Context) (*EncryptedChat, error) {
-	session, answer, err := i.c.offer()
+	m, answer, err := i.media(ctx)
 	if err != nil {
+		i.i.Reject(i.c.ctx, unavailable, "") // it fails if the caller has given up
 		return nil, err
 	}
-	answer.Setup = sip.SetupAbsent // the offer decides
 	call, err := i.i.Answer(ctx, answer)
 	if err != nil {
-		session.Close()
+		m.Close()
 		return nil, i.c.wrap(err)
 	}
-	return i.c.connect(ctx, call, session)
+	return i.c.connect(ctx, call, m)
+}
+
+// media opens our end, unless the caller gives up first.
+func (i *Invitation) media(ctx context.Context) (media, *sip.Media, error) {
+	ctx, cancel := until(ctx, i.i.Done())
+	defer cancel()
+	m, answer, err := i.c.offer(ctx)
+	if err != nil {
+		if over := i.i.Err(); over != nil {
+			err = i.c.wrap(over)
+		}
+		return m, nil, err
+	}
+	answer.Setup = i.c.setup(i.i.Offer())
+	return m, answer, nil
 }
 
 // add starts the chat's work, unless the Client is closed.
@@ -233,6 +276,8 @@ func (c *Client) wrap(err error) error {
 		return ErrClosed
 	case errors.Is(err, ErrEnded):
 		return ErrEnded
+	case errors.Is(err, ErrRelay):
+		return err
 	}
 	return fmt.Errorf("otrchat: %w", err)
 }

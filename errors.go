@@ -12,6 +12,9 @@ var (
 	ErrClosed = fmt.Errorf("otrchat: closed: %w", net.ErrClosed)
 	// ErrEnded says that the peer ended the chat.
 	ErrEnded = errors.New("otrchat: the peer ended the chat")
+	// ErrRelay is wrapped by what Call and Answer return when there is no way through Options.Relay, and by what a chat ends with when that is lost. Beside it
+	// stands the reason, an *msrp.StatusError with code 401 or 403 for a wrong password.
+	ErrRelay = errors.New("otrchat: no way through the relay")
 	// ErrEncryptionRequired says that the policy is Always and the chat is not encrypted: nothing was sent.
 	ErrEncryptionRequired = errors.New("otrchat: encryption is required and not there; nothing was sent")
 	// ErrEncryptionEnded says that the peer ended encryption. Nothing is sent until the user starts encryption again, or confirms by

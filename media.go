@@ -23,26 +23,27 @@ var (
 	acceptWrappedTypes = []string{"text/plain", "text/html", "application/im-iscomposing+xml"}
 )
 
-// offer opens an MSRP session and describes it.
-func (c *Client) offer() (*msrp.Session, *sip.Media, error) {
-	session, err := c.msrp.NewSession(nil)
+// offer opens our end of a chat and describes it.
+func (c *Client) offer(ctx context.Context) (media, *sip.Media, error) {
+	m, err := c.newMedia(ctx)
 	if err != nil {
-		return nil, nil, c.wrap(err)
+		return m, nil, c.wrap(err)
 	}
-	return session, &sip.Media{
-		Path: session.LocalPath().Strings(), AcceptTypes: acceptTypes, AcceptWrappedTypes: acceptWrappedTypes, Setup: sip.SetupActPass,
+	path := m.LocalPath()
+	return m, &sip.Media{
+		Path: path.Strings(), TLS: path[0].Secure, AcceptTypes: acceptTypes, AcceptWrappedTypes: acceptWrappedTypes, Setup: sip.SetupActPass,
 		MaxSize: maxMessage,
 	}, nil
 }
 
-// connect makes a chat of a call and its MSRP session.
-func (c *Client) connect(ctx context.Context, call *sip.Call, session *msrp.Session) (*EncryptedChat, error) {
-	chat, err := c.newChat(ctx, call, session)
+// connect makes a chat of a call and our end.
+func (c *Client) connect(ctx context.Context, call *sip.Call, m media) (*EncryptedChat, error) {
+	chat, err := c.newChat(ctx, call, m)
 	if err == nil {
-		err = connectMedia(ctx, call, session)
+		err = connectMedia(ctx, call, m)
 	}
 	if err != nil {
-		session.Close()
+		m.Close()
 		call.Close()
 		return nil, c.wrap(err)
 	}
@@ -54,7 +55,7 @@ func (c *Client) connect(ctx context.Context, call *sip.Call, session *msrp.Sess
 	return chat, nil
 }
 
-func connectMedia(ctx context.Context, call *sip.Call, session *msrp.Session) error {
+func connectMedia(ctx context.Context, call *sip.Call, m media) error {
 	remote, err := msrp.ParsePath(strings.Join(call.Remote().Path, " "))
 	if err != nil {
 		return err
@@ -65,22 +66,31 @@ func connectMedia(ctx context.Context, call *sip.Call, session *msrp.Session) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	connected := make(chan struct{})
-	defer close(connected)
-	go func() {
-		select {
-		case <-call.Done(): // the peer hung up
-			cancel()
-		case <-connected:
-		}
-	}()
-	if err := session.Connect(ctx, remote, role, nil); err != nil {
-		if call.Err() != nil {
+	ctx, cancel = until(ctx, call.Done()) // the peer hung up
+	defer cancel()
+	if err := m.Connect(ctx, remote, role, nil); err != nil {
+		switch lost := m.lost(); {
+		case lost != nil:
+			return lost
+		case call.Err() != nil:
 			return ErrEnded
 		}
 		return err
 	}
 	return nil
+}
+
+// until is ctx, which also ends when done is closed.
+func until(ctx context.Context, done <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // accepts tells whether a list of media types, as in the SDP attribute "accept-types", takes a type.

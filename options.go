@@ -1,12 +1,14 @@
 package otrchat
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 )
@@ -51,6 +53,11 @@ type Options struct {
 	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
 	// Default: that address.
 	MSRPHost string
+	// Relay is the MSRP relay through which every chat goes, and as which user, for who cannot be reached or does not want to show the own address (RFC 4976). A chat that gets no
+	// way through it fails: it never goes without. Each chat has a connection to the relay, or all one if Relay.Shared is set. Default: none.
+	Relay *msrp.RelayOptions
+	// TLS verifies MSRP relays, our own and those of peers. Default: by the authorities that the system trusts.
+	TLS *tls.Config
 	// Logger gets what happens, never a text, a key or a secret. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -72,6 +79,15 @@ func (o *Options) withDefaults() (Options, error) {
 	case r.Policy < contacts.Inherit || r.Policy > contacts.Never:
 		return r, fmt.Errorf("otrchat: Options.Policy %d is unknown", r.Policy)
 	}
+	if r.Relay != nil {
+		if err := r.Relay.Validate(); err != nil {
+			return r, fmt.Errorf("otrchat: Options.Relay: %w", err)
+		}
+		r.Relay = cloneRelay(r.Relay)
+	}
+	if r.TLS == nil {
+		r.TLS = &tls.Config{}
+	}
 	if r.Policy == contacts.Inherit {
 		r.Policy = Opportunistic
 	}
@@ -85,4 +101,14 @@ func (o *Options) withDefaults() (Options, error) {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
 	return r, nil
+}
+
+// cloneRelay keeps options for later, whatever their owner does with them.
+func cloneRelay(o *msrp.RelayOptions) *msrp.RelayOptions {
+	if o == nil {
+		return nil
+	}
+	r := *o
+	r.Next = cloneRelay(r.Next)
+	return &r
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/otrsession"
 )
 
@@ -184,6 +185,11 @@ func TestOptions(t *testing.T) {
 		"OTRTimeout":  func(o *otrchat.Options) { o.OTRTimeout = -1 },
 		"Policy":      func(o *otrchat.Options) { o.Policy = 77 },
 		"Host":        func(o *otrchat.Options) { o.MSRPHost = "a b" },
+		"Relay":       func(o *otrchat.Options) { o.Relay = &msrp.RelayOptions{} },
+		"Username":    func(o *otrchat.Options) { o.Relay = &msrp.RelayOptions{URI: "msrps://relay.example.com;tcp"} },
+		"Relay: ": func(o *otrchat.Options) {
+			o.Relay = &msrp.RelayOptions{URI: "msrp://relay.example.com;tcp", Username: "alice"}
+		},
 	} {
 		o := good
 		spoil(&o)

@@ -56,9 +56,12 @@ const (
 // Errors: one that names the field of o that is wrong, ErrInsecure, ErrNoTLS, ErrClosed, *StatusError for a refusal (401 or 403 for a wrong password), one wrapping ErrRspauth or ErrMalformed for a relay that cannot be
 // trusted or understood, ErrTimeout, ctx's error, or what the network said.
 func (e *Endpoint) DialRelay(ctx context.Context, o *RelayOptions) (*Relay, error) {
-	chain, err := e.checkRelays(o)
-	if err != nil {
+	chain, err := o.check()
+	switch {
+	case err != nil:
 		return nil, err
+	case chain[0].uri.Secure && e.o.TLS == nil:
+		return nil, ErrNoTLS
 	}
 	ctx, cancel := e.whileOpen(ctx)
 	defer cancel()
@@ -80,8 +83,14 @@ func (e *Endpoint) DialRelay(ctx context.Context, o *RelayOptions) (*Relay, erro
 	return nil, err
 }
 
-// checkRelays reads the options of a chain of relays, the first hop first.
-func (e *Endpoint) checkRelays(o *RelayOptions) (chain []relayOptions, err error) {
+// Validate checks o and the relays behind it as DialRelay does, without I/O. The error names the field that is wrong.
+func (o *RelayOptions) Validate() error {
+	_, err := o.check()
+	return err
+}
+
+// check reads the options of a chain of relays, the first hop first.
+func (o *RelayOptions) check() (chain []relayOptions, err error) {
 	for field := "RelayOptions"; o != nil; o, field = o.Next, field+".Next" {
 		if len(chain) == maxRelays {
 			return nil, fmt.Errorf("msrp: %s: a chain of more than %d relays", field, maxRelays)
@@ -102,11 +111,8 @@ func (e *Endpoint) checkRelays(o *RelayOptions) (chain []relayOptions, err error
 		}
 		chain = append(chain, r)
 	}
-	switch {
-	case len(chain) == 0:
-		return nil, errors.New("msrp: DialRelay without RelayOptions")
-	case chain[0].uri.Secure && e.o.TLS == nil:
-		return nil, ErrNoTLS
+	if len(chain) == 0 {
+		return nil, errors.New("msrp: no RelayOptions")
 	}
 	return chain, nil
 }

@@ -27,7 +27,8 @@ type Media struct {
 	// Default in an answer: what AnswerSetup makes of the offer.
 	Setup Setup
 
-	// TLS says TCP/TLS/MSRP instead of TCP/MSRP; the first URI of Path is msrps then. Default: false.
+	// TLS says TCP/TLS/MSRP instead of TCP/MSRP; the first URI of Path is msrps then. Both sides have it or neither, unless
+	// Path begins with a relay: then it is between this side and the relay (RFC 4976 §11). Default: false.
 	TLS bool
 }
 

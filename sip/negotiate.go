@@ -89,12 +89,12 @@ func (d *description) offered(acceptTLS bool) (index int, offer *Media, err erro
 	return -1, nil, err
 }
 
-// answerTo fits our side to an offer: it fills in the role and checks that both sides speak the same transport.
+// answerTo fits our side to an offer: it fills in the role and checks that the transports fit.
 func answerTo(offer, ours *Media) (*Media, error) {
 	if err := ours.check(); err != nil {
 		return nil, err
 	}
-	if offer.TLS != ours.TLS {
+	if !sameTransport(offer, ours) {
 		return nil, fmt.Errorf("%w: one side wants TLS, the other does not", ErrMedia)
 	}
 	a := ours.clone()
@@ -129,7 +129,7 @@ func (d *description) answered(chat int, offer *Media) (local, remote *Media, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if remote.TLS != offer.TLS {
+	if !sameTransport(remote, offer) {
 		return nil, nil, fmt.Errorf("%w: the answer changes the transport", ErrMedia)
 	}
 	if remote.Setup == SetupAbsent {
@@ -145,6 +145,13 @@ func (d *description) answered(chat int, offer *Media) (local, remote *Media, er
 		return nil, nil, fmt.Errorf("%w: setup %q answers %q", ErrMedia, remote.Setup, offer.Setup)
 	}
 	return local, remote, nil
+}
+
+// sameTransport reports whether both sides want TLS, or neither. A side behind a relay may also be alone with it: its TLS ends at
+// the relay (RFC 4976 §11).
+func sameTransport(a, b *Media) bool {
+	alone := func(m *Media) bool { return m.TLS && len(m.Path) == 1 }
+	return a.TLS == b.TLS || !alone(a) && !alone(b)
 }
 
 // sameSession reports whether two descriptions of the same side name the same MSRP session, so that the connection

@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 )
@@ -21,8 +22,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	return Conn(c, l.rec), nil
 }
 
-// Conn returns c with all that is read from it and written to it recorded. Bytes given to a Write that fails are
-// recorded too: they may have left. The result has the methods of net.Conn and CloseWrite only, whatever c has besides.
+// Conn returns c with all that is read from it and written to it recorded; of a TLS connection that is what TLS carries.
+// Bytes given to a Write that fails are recorded too: they may have left. The result has the methods of net.Conn, CloseWrite
+// and, if c has it, ConnectionState, whatever c has besides.
 func Conn(c net.Conn, rec *Recorder) net.Conn {
 	local, remote := rec.o.Local, rec.o.Remote
 	if local == "" {
@@ -32,12 +34,24 @@ func Conn(c net.Conn, rec *Recorder) net.Conn {
 		remote = c.RemoteAddr().String()
 	}
 	n := rec.newConn()
-	return &conn{
+	tapped := &conn{
 		Conn: c,
 		rec:  rec,
 		in:   direction{Stream: Stream{Conn: n, From: remote, To: local}},
 		out:  direction{Stream: Stream{Conn: n, From: local, To: remote}},
 	}
+	if s, ok := c.(stater); ok {
+		return secureConn{tapped, s}
+	}
+	return tapped
+}
+
+// stater tells a TLS connection from others.
+type stater interface{ ConnectionState() tls.ConnectionState }
+
+type secureConn struct {
+	*conn
+	stater
 }
 
 // CloseWrite closes the writing side, where the connection has one of its own, as TCP does.

@@ -1,7 +1,8 @@
 // Package tap records what passes a program's TCP connections, byte for byte. The quickstart shows with it how a
 // message stood on the wire, and the leak tests search it for the user's words.
 //
-// Wrap a listener with [Listener], or one connection with [Conn]; both ends of the wire stay as they are.
+// Wrap a listener with [Listener], or one connection with [Conn]; both ends of the wire stay as they are. What is wrapped around a TLS
+// listener sees what TLS carries, as the program does.
 //
 // # Concurrency
 //

@@ -2,6 +2,7 @@ package tap
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/certtest"
 	"github.com/otrchat/otrchat/internal/leakcheck"
 )
 
@@ -67,6 +69,25 @@ func TestUnnamedSidesAreAddresses(t *testing.T) {
 	send(t, b, a, "x")
 	assert.Equal(t, b.LocalAddr().String(), rec.Streams()[0].From)
 	assert.Equal(t, a.LocalAddr().String(), rec.Streams()[0].To)
+}
+
+// Inside TLS the words are seen that the wire does not show, and the connection still tells that it is one of TLS.
+func TestTLS(t *testing.T) {
+	cert, roots := certtest.New(t, "example.com")
+	inside, outside := New(nil), New(nil)
+	a, b := net.Pipe()
+	dialled := tls.Client(a, &tls.Config{RootCAs: roots, ServerName: "example.com"})
+	tapped := Conn(tls.Server(Conn(b, outside), &tls.Config{Certificates: []tls.Certificate{cert}}), inside)
+	t.Cleanup(func() { _ = a.Close(); _ = b.Close() })
+	go func() { _, _ = io.WriteString(dialled, "hello") }()
+	_, err := io.ReadFull(tapped, make([]byte, 5))
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(inside.Bytes()))
+	assert.NotEmpty(t, outside.Bytes())
+	assert.NotContains(t, string(outside.Bytes()), "hello")
+	assert.True(t, tapped.(stater).ConnectionState().HandshakeComplete)
+	_, ok := Conn(b, outside).(stater)
+	assert.False(t, ok)
 }
 
 func TestLimit(t *testing.T) {
