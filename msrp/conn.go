@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // conn is one connection. Its read loop hands frames to the sessions bound to it and never waits for an application, but for pause.
@@ -160,7 +162,7 @@ func (c *conn) close(err error) {
 	sessions := c.sessions
 	c.sessions = nil
 	c.mu.Unlock()
-	c.alert(c.nc.Close)
+	hop.Alert(c.nc, c.nc.Close)
 	c.e.mu.Lock()
 	delete(c.e.conns, c)
 	c.e.drop(c.link)
@@ -205,16 +207,6 @@ func (c *conn) hurry() {
 	}
 }
 
-// alert runs one of the closing functions of the network connection. TLS sends a last alert there, for which a peer that does not read
-// could make it wait.
-func (c *conn) alert(end func() error) error {
-	if tc, ok := c.nc.(*tls.Conn); ok {
-		t := time.AfterFunc(alertTimeout, func() { tc.NetConn().Close() })
-		defer t.Stop()
-	}
-	return end()
-}
-
 // finish tells the peer that nothing more comes from s, if s is alone here, and gives it a moment to hang up first. A connection that is closed
 // while something of the peer's is still unread is reset, and then the peer loses what it has not read yet.
 func (c *conn) finish(ctx context.Context, s *Session) {
@@ -223,7 +215,7 @@ func (c *conn) finish(ctx context.Context, s *Session) {
 		return
 	}
 	c.w.stop()
-	if c.w.flush(ctx) != nil || c.alert(half.CloseWrite) != nil {
+	if c.w.flush(ctx) != nil || hop.Alert(c.nc, half.CloseWrite) != nil {
 		return
 	}
 	t := time.NewTimer(lingerTimeout)

@@ -58,13 +58,16 @@ func (r *Relay) renew(l *lease) {
 		l.extend(until)
 		return
 	case !isFinal(err):
-		l.due = soon(l.until)
+		l.due = time.Now().Add(max(time.Until(l.until)/4, time.Second)) // with time left for more
 	case l.target != l.o.uri:
 		l.target, l.due = l.o.uri, time.Now()
 	default:
 		l.due = l.until // it is good until then
 	}
 	l.failed = err
+	if l.due.After(l.until) {
+		l.due = l.until
+	}
 	if r.Err() == nil {
 		r.e.o.Logger.Warn("msrp: renewing a relay's URI", "error", err)
 	}
@@ -74,8 +77,8 @@ func (r *Relay) renew(l *lease) {
 func (l *lease) extend(until time.Time) {
 	l.until, l.due, l.failed = until, time.Time{}, nil
 	if !until.IsZero() {
-		left := time.Until(until)
-		l.due = until.Add(-left/4 - rand.N(left*15/100+1))
+		left := max(0, time.Until(until)) // an answer may take longer than its time
+		l.due = until.Add(-left/4 - rand.N(left/100*15+1))
 	}
 }
 
@@ -84,11 +87,6 @@ func (l *lease) expired() error {
 		return ErrExpired // its time was over before we heard of it
 	}
 	return fmt.Errorf("%w: %w", ErrExpired, l.failed)
-}
-
-// soon is when to try again, with time left for more.
-func soon(until time.Time) time.Time {
-	return time.Now().Add(max(time.Until(until)/4, time.Second))
 }
 
 // isFinal tells whether an AUTH that failed would fail again, now or with another relay of the domain: not what the network does, nor a fault of the relay's own.

@@ -174,15 +174,16 @@ func (l *lease) usePath(f *Frame) (Path, error) {
 	if n := len(l.before); len(own) > n && own[:n].Equal(l.before) {
 		own = own[n:]
 	}
+	path := slices.Clip(l.before)
 	for _, u := range own {
 		switch {
-		case u.Port == 0 || u.SessionID == "" || u.Transport != "tcp":
-			return nil, malformed("Use-Path")
+		case u.Port == 0 || u.SessionID == "" || u.Transport != "tcp" || slices.ContainsFunc(path, u.Equal):
+			return nil, malformed("URI in Use-Path, or a loop")
 		case !u.Secure && !l.o.AllowTCP:
 			return nil, fmt.Errorf("%w: Use-Path", ErrInsecure)
 		}
+		path = append(path, u)
 	}
-	path := append(slices.Clip(l.before), own...)
 	if len(own) == 0 || len(path) > maxRelays || len(path.String()) > maxUsePath {
 		return nil, malformed("Use-Path of %d URIs", len(path))
 	}

@@ -122,18 +122,17 @@ const (
 	queueEntries   = 64                 // a longer write queue is not kept
 	maxUnbound     = 256                // accepted connections that have not named a session yet
 
-	responseTimeout = 30 * time.Second       // RFC 4975 section 7.1.1: no response is a failure
-	writeTimeout    = 30 * time.Second       // for one frame, and a second more for each 16 KiB
-	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
-	readerTimeout   = 30 * time.Second       // for the Reader of a message within a chunk
-	relieveTimeout  = 5 * time.Second        // for a peer to read its answers before it sends more
-	heldTimeout     = 5 * time.Second        // for responses and reports behind a long frame
-	lingerTimeout   = time.Second            // for a peer to hang up after our Shutdown
-	bindTimeout     = 30 * time.Second       // for an accepted connection to name a session
-	partialTimeout  = 2 * time.Minute        // between two chunks of a message or two pieces of a frame
-	withholdTimeout = 20 * time.Second       // for a response withheld from the sender of a message that is read slowly
-	roomTimeout     = 30 * time.Second       // for the reader of a message to make room while its connection waits
-	reportTimeout   = 10 * time.Minute       // for a success report
+	responseTimeout = 30 * time.Second // RFC 4975 section 7.1.1: no response is a failure
+	writeTimeout    = 30 * time.Second // for one frame, and a second more for each 16 KiB
+	readerTimeout   = 30 * time.Second // for the Reader of a message within a chunk
+	relieveTimeout  = 5 * time.Second  // for a peer to read its answers before it sends more
+	heldTimeout     = 5 * time.Second  // for responses and reports behind a long frame
+	lingerTimeout   = time.Second      // for a peer to hang up after our Shutdown
+	bindTimeout     = 30 * time.Second // for an accepted connection to name a session
+	partialTimeout  = 2 * time.Minute  // between two chunks of a message or two pieces of a frame
+	withholdTimeout = 20 * time.Second // for a response withheld from the sender of a message that is read slowly
+	roomTimeout     = 30 * time.Second // for the reader of a message to make room while its connection waits
+	reportTimeout   = 10 * time.Minute // for a success report
 )
 
 func (o *Options) withDefaults() (Options, error) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Client answers one challenge for one user, in as many requests as there are, and goes on with the nonces that the server hands out after it. For a new
-// challenge make a new Client. It keeps the HA1 and not the password.
+// Client answers one challenge for one user, in as many requests as there are, and goes on with the nonces that the server hands out after it. For a
+// new challenge make a new Client. It keeps the HA1 and not the password.
 type Client struct {
 	// OmitURI leaves the uri parameter out, for servers that know the URI from elsewhere in the request. Default false.
 	OmitURI bool
@@ -40,15 +40,15 @@ func (c *Client) Authorization(method, uri string) string {
 	return c.last.String()
 }
 
-// Verify checks the Authentication-Info that came with the response to the latest request (RFC 7616 section 3.5), and goes on with its nextnonce if there is one. The error
-// wraps ErrRspauth where the server does not prove that it knows the password, or ErrMalformed; then nothing has changed. Whether a response may
-// come without the header is the caller's to decide.
+// Verify checks the Authentication-Info that came with the response to the latest request (RFC 7616 section 3.5), and goes on with its nextnonce if
+// there is one. The error wraps ErrRspauth where the server does not prove that it knows the password, or ErrMalformed; then nothing has changed.
+// Whether a response may come without the header is the caller's to decide.
 func (c *Client) Verify(info string) error {
 	p, err := parseParams(info)
 	if err != nil {
 		return err
 	}
-	if c.uri == "" || !equal(p.get("rspauth"), c.last.proof("", c.uri, c.ha1)) {
+	if !equal(p.get("rspauth"), c.last.proof("", c.uri, c.ha1)) {
 		return ErrRspauth
 	}
 	for _, echo := range []struct{ name, want string }{{"cnonce", c.last.Cnonce}, {"nc", formatNC(c.last.NC)}, {"qop", "auth"}} {

@@ -12,9 +12,9 @@
 // A server gives out Challenge.String, reads the answer with [ParseCredentials], looks at the nonce and the count, which are its own
 // business, finds the user's [HA1], and asks [Credentials.Verify]. Its 200 carries [Credentials.Info].
 //
-// MD5, SHA-256 and SHA-512-256 are known, and the quality of protection "auth". Not supported are challenges without a quality of protection, auth-int, the
-// session variants of the algorithms, hashed user names (userhash) and user names as username*: the first of these make a challenge one that
-// cannot be answered, and credentials with any of them are refused. A user name is UTF-8 in a quoted string. The domain parameter is ignored.
+// MD5, SHA-256 and SHA-512-256 are known, and the quality of protection "auth". Not supported are challenges without a quality of protection,
+// auth-int, the session variants of the algorithms, hashed user names (userhash) and user names as username*: the first of these make a challenge one
+// that cannot be answered, and credentials with any of them are refused. A user name is UTF-8 in a quoted string. The domain parameter is ignored.
 //
 // # Concurrency
 //
@@ -27,8 +27,8 @@
 //
 // # Security
 //
-// Parsing is strict: a parameter that stands twice, a control character, or anything behind the last parameter makes the value malformed, so no two readers
-// can see different things in it. What depends on the password is compared in constant time. An empty HA1, such as a user store without an entry
-// gives, verifies nothing. Errors name a parameter and never hold its value. A HA1 is worth as much as the password, within its
-// realm: keep it as one.
+// Parsing is strict: a parameter that stands twice, a control character, or anything behind the last parameter makes the value malformed, so no two
+// readers can see different things in it. What depends on the password is compared in constant time. An empty HA1, such as a user store without an
+// entry gives, verifies nothing. Errors name a parameter and never hold its value. A HA1 is worth as much as the password, within its realm: keep it
+// as one.
 package digest

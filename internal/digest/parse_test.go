@@ -40,6 +40,8 @@ func TestParseChallenge(t *testing.T) {
 		{"ends in a backslash", `Digest realm="r", nonce="n\`, nil, ErrMalformed},
 		{"line end", "Digest realm=\"r\r\n\", nonce=\"n\", qop=\"auth\"", nil, ErrMalformed},
 		{"NUL", "Digest realm=\"r\x00\", nonce=\"n\", qop=\"auth\"", nil, ErrMalformed},
+		{"tab", "Digest realm=\"r\ts\",\tnonce=\"n\", qop=\"auth\"", &Challenge{Realm: "r\ts", Nonce: "n"}, nil},
+		{"DEL", "Digest realm=\"r\x7f\", nonce=\"n\", qop=\"auth\"", nil, ErrMalformed},
 		{"NUL behind a backslash", "Digest realm=\"r\\\x00\", nonce=\"n\", qop=\"auth\"", nil, ErrMalformed},
 		{"32 parameters", `Digest realm="r", nonce="n", qop="auth"` + many(29), &Challenge{Realm: "r", Nonce: "n"}, nil},
 		{"33 parameters", `Digest realm="r", nonce="n", qop="auth"` + many(30), nil, ErrMalformed},

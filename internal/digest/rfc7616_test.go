@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The examples of the RFCs, as they stand there but for the line ends. For the third the values are those of erratum 4897, which computes it with SHA-512/256
-// as Go does; its hashed user name is left out.
+// The examples of the RFCs, as they stand there but for the line ends. For the third the values are those of erratum 4897, which computes it with
+// SHA-512/256 as Go does; its hashed user name is left out.
 var rfcExamples = []struct {
 	name, value, method, password string
 }{

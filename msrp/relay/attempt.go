@@ -25,8 +25,8 @@ type attempt struct {
 	expires             int    // seconds; Unknown: no time is asked for
 }
 
-// readAttempt reads an AUTH. The error is digest.ErrUnsupported for credentials of a kind that the relay does not take; anything else makes no sense. There is an
-// attempt in any case, with its holder.
+// readAttempt reads an AUTH. The error is digest.ErrUnsupported for credentials of a kind that the relay does not take; anything else makes no sense.
+// There is an attempt in any case, with its holder.
 func readAttempt(o origin, f *msrp.Frame) (*attempt, error) {
 	a := &attempt{origin: o, holder: o.holder(f), uri: last(f.ToPath), expires: msrp.Unknown}
 	seconds, ok, err := f.Expires()

@@ -23,19 +23,17 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 	switch {
 	case err != nil || f.Invalid != nil:
 		return c.refuse(f, msrp.StatusBadRequest)
-	case !c.secure && !c.r.o.AllowTCP:
-		return c.refuse(f, msrp.StatusForbidden)
+	case !c.isName(to.Host) && !c.r.isOurs(to):
+		return errStray
 	case to.SessionID != "" && !c.has(to):
 		return c.refuse(f, msrp.StatusNoSession)
-	case to.SessionID == "" && !c.isName(to.Host):
-		return errStray
 	}
 	f = clone(f)
 	c.mu.Lock()
 	err = c.until(c.ctx, func() bool { return c.auths < maxAuths })
 	c.auths++
 	c.mu.Unlock()
-	if err == nil && !c.spawn(func() { c.admitClient(f, from) }) {
+	if err == nil && !c.spawn(func() { c.admitClient(f, to, from) }) {
 		err = ErrClosed
 	}
 	return err
@@ -57,11 +55,11 @@ func (c *conn) isName(host string) bool {
 }
 
 // admitClient asks the gate and answers.
-func (c *conn) admitClient(f *msrp.Frame, from msrp.Path) {
+func (c *conn) admitClient(f *msrp.Frame, to msrp.URI, from msrp.Path) {
 	v := c.r.gate.check(c.ctx, origin{conn: c.id, remote: c.remote(), secure: c.secure}, f)
 	var b *binding
 	if v.code == msrp.StatusOK {
-		if b = c.r.bind(c, v.user, from, v.expires); b == nil {
+		if b = c.r.bind(c, v.user, to, from, v.expires); b == nil {
 			v = verdict{code: msrp.StatusForbidden, failed: true}
 		}
 	}

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"crypto/rand"
+	"iter"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,12 +31,12 @@ func (b *binding) covers(path msrp.Path) bool {
 	return len(path) == n+1 && path[:n].Equal(b.client[:n])
 }
 
-// bind gives out a URI, or prolongs the one that the same client has. It returns nil if the user has too many.
-func (r *Relay) bind(c *conn, user string, from msrp.Path, expires time.Duration) *binding {
+// bind gives out a URI, or prolongs the one that the AUTH asks for or that the same client has. It returns nil if the user has too many.
+func (r *Relay) bind(c *conn, user string, to msrp.URI, from msrp.Path, expires time.Duration) *binding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for b := range c.bindings {
-		if b.user == user && b.client.Equal(from) && !b.gone.Load() && b.timer.Reset(expires) {
+	for b := range c.owned() {
+		if b.user == user && b.covers(from) && (b.uri.Equal(to) || b.client.Equal(from)) && b.timer.Reset(expires) {
 			return b
 		}
 	}
@@ -73,8 +75,8 @@ func (r *Relay) unbind(b *binding) {
 	if b.gone.Swap(true) {
 		return
 	}
-	b.timer.Stop()
 	r.mu.Lock()
+	b.timer.Stop()
 	delete(r.bindings, b.uri.SessionID)
 	if r.users[b.user]--; r.users[b.user] == 0 {
 		delete(r.users, b.user)
@@ -94,8 +96,11 @@ func (r *Relay) binding(u msrp.URI) *binding {
 	return b
 }
 
-// isOurs tells whether a URI may be one that the relay has given out some day.
+// isOurs tells whether a URI may be one that the relay has given out some day, before it was last started for example.
 func (r *Relay) isOurs(u msrp.URI) bool {
+	if r.host.Host != "" && strings.EqualFold(u.Host, r.host.Host) && (r.host.Port == 0 || r.host.Port == u.Port) {
+		return true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, ok := r.names[strings.ToLower(hostport(u))]
@@ -114,6 +119,13 @@ func (c *conn) attach(b *binding) bool {
 	}
 	c.bindings[b] = struct{}{}
 	return true
+}
+
+// owned are the URIs of the connection's clients.
+func (c *conn) owned() iter.Seq[*binding] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Keys(maps.Clone(c.bindings))
 }
 
 func (c *conn) detach(b *binding) {

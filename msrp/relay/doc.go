@@ -19,9 +19,22 @@
 // Options bound connections, sessions and bytes that wait; each has a default. A connection that has neither authenticated nor
 // had a request forwarded within 30 s is closed.
 //
+// The Authenticator is asked 64 times at a time at most, and has 5 s. A nonce is good for 5 minutes. The counts of 65,536 nonces are kept, and of as
+// many users and addresses with wrong passwords, and as many addresses that users came in from: 8 MiB at most.
+//
 // # Security
 //
 // The relay is never an open one: it forwards a request only if its first URI is one that was given to a client, and only from that client or towards it
 // (RFC 4976 section 6.4). The URIs have 128 random bits: who does not know one cannot reach its client. No log line and no error holds a session URI, a nonce
 // or anything of a message.
+//
+// Clients authenticate by Digest (RFC 7616) with the quality of protection "auth", without hashed user names. A nonce serves its own connection
+// alone, or behind another relay its own client, and each count with it once: credentials that were overheard open nothing. A user that does not
+// exist looks like a wrong password, and takes as long as the Authenticator does for it.
+//
+// Who guesses has to wait, for a status 403. From one address a user has 10 wrong passwords at once and one more every 30 s, an address (IPv6: a /64)
+// 50 for all users together and one more every 5 s, and a user from all addresses together 50 and one more every 10 s. That last count does not hold
+// for addresses that the user has come in from before, since the Relay began, so who guesses from elsewhere locks no user out of its usual places;
+// from a new one it may have to wait as long as the guessing goes on. Behind another relay the relay's address stands for its users', and only they
+// are counted. What guesses from very many addresses can still find is a weak password: have none.
 package relay

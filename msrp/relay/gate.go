@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	statusUnauthorized = 401
-
 	lookupTimeout = 5 * time.Second // for the Authenticator, the wait for its turn included
 	maxLookups    = 64              // calls of the Authenticator at a time
 )
@@ -140,7 +138,7 @@ const (
 
 // challenge is a 401 with a challenge for each algorithm.
 func (g *gate) challenge(holder string, why reason) verdict {
-	v := verdict{code: statusUnauthorized, failed: why == challengeWrong}
+	v := verdict{code: msrp.StatusUnauthorized, failed: why == challengeWrong}
 	c := digest.Challenge{Realm: g.o.Realm, Nonce: g.nonces.issue(holder), Stale: why == challengeStale}
 	for _, a := range g.o.Algorithms {
 		c.Algorithm = digest.Algorithm(a)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Wrong passwords are counted three ways. Each count allows some at once, then one for every interval that passes, and an attempt over it is refused without a look at the
-// password. What is refused is not counted, so no pause grows by being tried against, and each of them ends.
+// Wrong passwords are counted three ways. Each count allows some at once, then one for every interval that passes, and an attempt over it is refused
+// without a look at the password. What is refused is not counted, so no pause grows by being tried against, and each of them ends.
 //
 //   - A user from an address: what one attacker gets, and what a user gets whose program has the wrong password.
 //   - An address, for any users: an attacker who tries one password on many of them. It is wide enough for an office behind one NAT with a few programs that keep
@@ -17,8 +17,8 @@ import (
 //   - A user, from any addresses: an attacker with many. It does not hold for an address that the user has come in from before: who guesses from elsewhere can
 //     keep a user from no place that it has been at, and from a new one only while the guessing goes on and wins the race for the next attempt.
 //
-// An address is a /64 in IPv6. Attempts that are under way at the same time may go over a count by as many as the Authenticator is asked at a time; they count in full,
-// so the rate in the long run is the same.
+// An address is a /64 in IPv6. Attempts that are under way at the same time may go over a count by as many as the Authenticator is asked at a time;
+// they count in full, so the rate in the long run is the same.
 var (
 	guessesFromAddress = guessLimit{10, 30 * time.Second}
 	guessesOfAddress   = guessLimit{50, 5 * time.Second}
@@ -106,28 +106,38 @@ func (g *guesses) failed(w guesser) {
 }
 
 func (g *guesses) count(now time.Duration, key uint64, l guessLimit) {
-	if len(g.due) >= maxGuesses && now-g.swept >= time.Minute {
+	due, counted := g.due[key]
+	if !counted && len(g.due) == maxGuesses {
+		g.makeRoom(now)
+	}
+	g.due[key] = max(due, now) + l.every
+}
+
+// makeRoom forgets what no longer counts, though not more than once a minute, or else one of the counts.
+func (g *guesses) makeRoom(now time.Duration) {
+	if now-g.swept >= time.Minute {
 		g.swept = now
 		maps.DeleteFunc(g.due, func(_ uint64, due time.Duration) bool { return due <= now })
 	}
-	makeRoom(g.due, maxGuesses)
-	g.due[key] = max(g.due[key], now) + l.every
+	forgetOne(g.due, maxGuesses)
 }
 
 // succeeded remembers that w came in with the right password.
 func (g *guesses) succeeded(w guesser) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	makeRoom(g.known, maxKnown)
+	if _, known := g.known[w.fromAddress]; !known {
+		forgetOne(g.known, maxKnown)
+	}
 	g.known[w.fromAddress] = struct{}{}
 }
 
-// makeRoom forgets what comes first, which is never the same, where m has most entries.
-func makeRoom[V any](m map[uint64]V, most int) {
+// forgetOne deletes what comes first, which is never the same, where m has most entries.
+func forgetOne[V any](m map[uint64]V, most int) {
 	for key := range m {
-		if len(m) < most {
-			return
+		if len(m) == most {
+			delete(m, key)
 		}
-		delete(m, key)
+		return
 	}
 }

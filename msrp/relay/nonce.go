@@ -55,8 +55,8 @@ func (n *nonces) seal(id nonceID, holder string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(id[:])[:2*len(id)])
 }
 
-// use tells whether the nonce is one of ours, was given to holder, is not too old, and has not been used with this count or a higher one; if so it is now. Only
-// a request whose credentials were right may use one: it costs memory.
+// use tells whether the nonce is one of ours, was given to holder, is not too old, and has not been used with this count or a higher one; if so it is
+// now. Only a request whose credentials were right may use one: it costs memory.
 func (n *nonces) use(nonce, holder string, count uint32) bool {
 	b, err := base64.RawURLEncoding.DecodeString(nonce)
 	if err != nil || len(b) < len(nonceID{}) {

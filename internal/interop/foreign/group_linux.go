@@ -11,9 +11,13 @@ const (
 	kill      = syscall.SIGKILL
 )
 
-// group puts the program into a process group of its own and lets the kernel end it with the test binary.
+// group puts the program into a process group of its own and lets the kernel end it with the test binary. What else the caller has set, such as the user
+// it runs as, stays.
 func group(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 }
 
 // signal reaches every process of the group, also those that the program started and left behind. Once the program

@@ -14,5 +14,5 @@ func ExampleFind() {
 	fmt.Println(Find(context.Background(), lookup, "example.com", 0))
 	// Output:
 	// asked for _msrps._tcp.example.com
-	// [server1.example.com.:9000] <nil>
+	// [server1.example.com:9000] <nil>
 }

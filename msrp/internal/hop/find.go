@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // defaultPort is that of an MSRP URI without a port for whose host DNS has no SRV records (RFC 4976 section 8).
@@ -40,7 +41,7 @@ func Find(ctx context.Context, lookup LookupSRV, host string, port uint16) ([]st
 	var found []string // records that can be used are, even if others are malformed and err says so
 	for _, r := range records {
 		if r.Target != "." && r.Port != 0 && len(found) < maxAddresses {
-			found = append(found, join(r.Target, r.Port))
+			found = append(found, join(strings.TrimSuffix(r.Target, "."), r.Port))
 		}
 	}
 	if len(found) == 0 {

@@ -97,7 +97,7 @@ func TestRFC4976_8_FindsTheRelay(t *testing.T) {
 		want []string
 		err  error
 	}{
-		"priorities":        {zone{records: []srv{{20, 0, 9002, "b.example.com"}, {10, 0, 9001, "a.example.com"}}}, "example.com", 0, []string{"a.example.com.:9001", "b.example.com.:9002"}, nil},
+		"priorities":        {zone{records: []srv{{20, 0, 9002, "b.example.com"}, {10, 0, 9001, "a.example.com"}}}, "example.com", 0, []string{"a.example.com:9001", "b.example.com:9002"}, nil},
 		"a port":            {zone{records: []srv{{0, 0, 9001, "a.example.com"}}}, "example.com", 9, []string{"example.com:9"}, nil},
 		"an IPv4 address":   {zone{}, "192.0.2.1", 0, []string{"192.0.2.1:2855"}, nil},
 		"an IPv6 address":   {zone{}, "2001:db8::1", 0, []string{"[2001:db8::1]:2855"}, nil},
@@ -105,9 +105,9 @@ func TestRFC4976_8_FindsTheRelay(t *testing.T) {
 		"no such name":      {zone{code: 3}, "example.com", 0, []string{"example.com:2855"}, nil},
 		"no records":        {zone{}, "example.com", 0, []string{"example.com:2855"}, nil},
 		"no service":        {zone{records: []srv{{0, 0, 0, "."}}}, "example.com", 0, nil, ErrNoService},
-		"target beside .":   {zone{records: []srv{{0, 0, 0, "."}, {1, 0, 9001, "a.example.com"}}}, "example.com", 0, []string{"a.example.com.:9001"}, nil},
-		"malformed targets": {zone{records: []srv{{0, 0, 1, "a b.example.com"}, {1, 0, 9001, "a.example.com"}}}, "example.com", 0, []string{"a.example.com.:9001"}, nil},
-		"too many":          {zone{records: many}, "example.com", 0, strings.Fields(strings.Repeat("server.example.com.:9000 ", maxAddresses)), nil},
+		"target beside .":   {zone{records: []srv{{0, 0, 0, "."}, {1, 0, 9001, "a.example.com"}}}, "example.com", 0, []string{"a.example.com:9001"}, nil},
+		"malformed targets": {zone{records: []srv{{0, 0, 1, "a b.example.com"}, {1, 0, 9001, "a.example.com"}}}, "example.com", 0, []string{"a.example.com:9001"}, nil},
+		"too many":          {zone{records: many}, "example.com", 0, strings.Fields(strings.Repeat("server.example.com:9000 ", maxAddresses)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Find(t.Context(), tt.zone.resolver().LookupSRV, tt.host, tt.port)
@@ -127,8 +127,8 @@ func TestRFC4976_8_Weights(t *testing.T) {
 		require.Len(t, got, 2)
 		first[got[0]]++
 	}
-	require.Greater(t, first["server2.example.com.:9000"], first["server1.example.com.:9000"])
-	require.Greater(t, first["server1.example.com.:9000"], 20) // 100 are expected
+	require.Greater(t, first["server2.example.com:9000"], first["server1.example.com:9000"])
+	require.Greater(t, first["server1.example.com:9000"], 20) // 100 are expected
 }
 
 // A DNS server that fails says nothing about the domain: another address is not tried in its place.

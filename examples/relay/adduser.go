@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// addUser is the subcommand: relay adduser -users FILE -realm REALM NAME. The password never stands on the command line, where other users of the
+// machine could read it.
+func addUser(args []string, stdin *os.File, stderr io.Writer) error {
+	flags := flag.NewFlagSet("relay adduser", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("users", "users", "the users `file`, made if it is not there")
+	realm := flags.String("realm", "", "the `realm` of the relay")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return errors.New("adduser wants one name, after the flags")
+	}
+	who := user{flags.Arg(0), *realm}
+	if err := who.check(); err != nil {
+		return err
+	}
+	password, err := readPassword(stdin, stderr)
+	if err != nil {
+		return err
+	}
+	return who.add(*path, password)
+}
+
+// readPassword asks twice at a terminal, and else takes the first line of stdin.
+func readPassword(stdin *os.File, prompt io.Writer) (string, error) {
+	var password string
+	if fd := int(stdin.Fd()); term.IsTerminal(fd) {
+		var typed [2]string
+		for i, question := range []string{"Password: ", "Again: "} {
+			fmt.Fprint(prompt, question)
+			b, err := term.ReadPassword(fd)
+			fmt.Fprintln(prompt)
+			if err != nil {
+				return "", err
+			}
+			typed[i] = string(b)
+		}
+		if typed[0] != typed[1] {
+			return "", errors.New("the two passwords differ")
+		}
+		password = typed[0]
+	} else {
+		line, err := bufio.NewReader(stdin).ReadString('\n')
+		if err != nil && err != io.EOF {
+			return "", err
+		}
+		password = strings.TrimRight(line, "\r\n")
+	}
+	if password == "" {
+		return "", errors.New("an empty password")
+	}
+	return password, nil
+}
+
+// add appends a line to the file, in one Write: a relay that reads the file meanwhile sees all of it or nothing, and owner and mode stay.
+func (u user) add(path, password string) error {
+	text, err := readPrivate(path)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	all, err := parseUsers(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if _, known := all[u]; known {
+		return fmt.Errorf("%s: the user is there already; for a new password remove the line first", path)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	line := u.line(password)
+	if n := len(text); n > 0 && text[n-1] != '\n' {
+		line = "\n" + line
+	}
+	_, err = f.WriteString(line)
+	return errors.Join(err, f.Close())
+}

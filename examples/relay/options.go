@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/otrchat/otrchat/msrp/relay"
+)
+
+// options are the flags.
+type options struct {
+	relay                               relay.Options
+	listenTLS, listenInsecure, metrics  string // addresses
+	usersFile, certificateFile, keyFile string
+	relayAuthorities                    string // a file
+	reload, drain                       time.Duration
+	level                               slog.Level
+}
+
+// parse reads the command line. What it complains of names the flag.
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.listenTLS, "listen", ":2855", "`address` for TLS; empty for none")
+	flags.StringVar(&o.listenInsecure, "listen-insecure", "", "`address` without TLS, where passwords can be guessed and texts without OTR read by whoever is on the way; default none")
+	flags.StringVar(&o.relay.Host, "host", "", "`name` of this relay in the URIs that it gives out, with :port if that is not 2855: clients and other relays must reach it there. Required")
+	flags.StringVar(&o.relay.Realm, "realm", "", "the `realm` of the users; default the host")
+	flags.StringVar(&o.usersFile, "users", "users", "the users `file`, see relay adduser")
+	flags.StringVar(&o.certificateFile, "certificate", "", "PEM `file` with the certificate and its chain")
+	flags.StringVar(&o.keyFile, "key", "", "PEM `file` with its key")
+	flags.StringVar(&o.relayAuthorities, "relay-authorities", "", "PEM `file` with the authorities whose certificates make a TLS client a relay, and are trusted in next hops besides the system's")
+	flags.Func("next-hops", "`networks` that the relay may connect to, such as 10.0.0.0/8,::/0; default all global addresses that are not private", o.permit)
+	flags.DurationVar(&o.relay.MinExpires, "min-expires", 0, "the shortest `time` that a client may ask for; 0 is the library's default, as for all limits")
+	flags.DurationVar(&o.relay.MaxExpires, "max-expires", 0, "the longest")
+	flags.IntVar(&o.relay.MaxConnections, "max-connections", 0, "`connections` at a time")
+	flags.IntVar(&o.relay.MaxUnauthenticated, "max-unauthenticated", 0, "`connections` without a successful request yet")
+	flags.IntVar(&o.relay.MaxSessions, "max-sessions", 0, "sessions of one user")
+	flags.IntVar(&o.relay.QueueBytes, "queue-bytes", 0, "`bytes` that may wait for one connection")
+	flags.DurationVar(&o.relay.IdleTimeout, "idle-timeout", 0, "`time` without a frame after which a connection is closed")
+	flags.BoolVar(&o.relay.Coalesce, "coalesce", false, "write several frames at once: faster, but not for Blink and AG Projects' software")
+	flags.StringVar(&o.metrics, "metrics", "", "`address` of /metrics and /healthz, for HTTP without TLS: keep it to yourself; default none")
+	flags.DurationVar(&o.reload, "reload", 10*time.Second, "`time` between two looks whether files have changed")
+	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that sessions get to end after SIGTERM")
+	flags.TextVar(&o.level, "log", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	return o, o.check(flags.Args())
+}
+
+func (o *options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("there is no command %q", rest[0])
+	case o.relay.Host == "":
+		return errors.New("-host is required")
+	case o.listenTLS == "" && o.listenInsecure == "":
+		return errors.New("neither -listen nor -listen-insecure")
+	case o.listenTLS != "" && (o.certificateFile == "" || o.keyFile == ""):
+		return errors.New("-listen wants -certificate and -key")
+	case o.reload <= 0:
+		return errors.New("-reload must be more than 0")
+	case o.drain < 0:
+		return errors.New("-drain is less than 0")
+	}
+	return nil
+}
+
+// permit makes Options.Permit of a list of networks.
+func (o *options) permit(list string) error {
+	var networks []netip.Prefix
+	for _, s := range strings.Split(list, ",") {
+		network, err := netip.ParsePrefix(strings.TrimSpace(s))
+		if err != nil {
+			return err
+		}
+		networks = append(networks, network)
+	}
+	o.relay.Permit = func(hop netip.AddrPort) bool {
+		for _, network := range networks {
+			if network.Contains(hop.Addr().Unmap()) {
+				return true
+			}
+		}
+		return false
+	}
+	return nil
+}
