@@ -36,35 +36,36 @@ func addUser(args []string, stdin *os.File, stderr io.Writer) error {
 	return who.add(*path, password)
 }
 
-// readPassword asks twice at a terminal, and else takes the first line of stdin.
-func readPassword(stdin *os.File, prompt io.Writer) (string, error) {
-	var password string
-	if fd := int(stdin.Fd()); term.IsTerminal(fd) {
-		var typed [2]string
-		for i, question := range []string{"Password: ", "Again: "} {
-			fmt.Fprint(prompt, question)
-			b, err := term.ReadPassword(fd)
-			fmt.Fprintln(prompt)
-			if err != nil {
-				return "", err
-			}
-			typed[i] = string(b)
-		}
-		if typed[0] != typed[1] {
-			return "", errors.New("the two passwords differ")
-		}
-		password = typed[0]
-	} else {
-		line, err := bufio.NewReader(stdin).ReadString('\n')
-		if err != nil && err != io.EOF {
+// readPassword asks at a terminal, and else takes the first line of stdin.
+func readPassword(stdin *os.File, prompt io.Writer) (password string, err error) {
+	if term.IsTerminal(int(stdin.Fd())) {
+		password, err = askPassword(stdin, prompt)
+	} else if password, err = bufio.NewReader(stdin).ReadString('\n'); err == io.EOF {
+		err = nil
+	}
+	password = strings.TrimRight(password, "\r\n")
+	if err == nil && password == "" {
+		err = errors.New("an empty password")
+	}
+	return password, err
+}
+
+// askPassword asks twice, and the terminal does not show what is typed.
+func askPassword(terminal *os.File, prompt io.Writer) (string, error) {
+	var typed [2]string
+	for i, question := range []string{"Password: ", "Again: "} {
+		fmt.Fprint(prompt, question)
+		b, err := term.ReadPassword(int(terminal.Fd()))
+		fmt.Fprintln(prompt)
+		if err != nil {
 			return "", err
 		}
-		password = strings.TrimRight(line, "\r\n")
+		typed[i] = string(b)
 	}
-	if password == "" {
-		return "", errors.New("an empty password")
+	if typed[0] != typed[1] {
+		return "", errors.New("the two passwords differ")
 	}
-	return password, nil
+	return typed[0], nil
 }
 
 // add appends a line to the file, in one Write: a relay that reads the file meanwhile sees all of it or nothing, and owner and mode stay.

@@ -107,7 +107,7 @@ func (s *server) serve(ctx context.Context, hangup <-chan os.Signal) error {
 	defer cancel()
 	helpers.Go(func() { s.watch(stop, hangup) })
 	if s.web != nil {
-		site := &http.Server{Handler: s.site(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+		site := &http.Server{Handler: s.site(), ReadTimeout: 5 * time.Second, WriteTimeout: time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 		helpers.Go(func() { _ = site.Serve(s.web) })
 		defer site.Close()
 		s.log.Info("metrics", "address", s.web.Addr())

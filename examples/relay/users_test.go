@@ -92,3 +92,18 @@ func TestUsersStayWhenTheFileIsBroken(t *testing.T) {
 	_, err := u.HA1(t.Context(), "alice", "example.com", relay.MD5)
 	assert.NoError(t, err)
 }
+
+// What the parser takes is what adduser could have written.
+func FuzzUsers(f *testing.F) {
+	f.Add([]byte("# people\n\n" + alice.line("wonderland") + bob.line("builder")))
+	f.Add([]byte(" a b:c:" + strings.Repeat("0", 32) + ":" + strings.Repeat("F", 64) + "\r\n:::"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		all, err := parseUsers(text)
+		for who, h := range all {
+			require.NoError(t, err)
+			again, err := parseUsers([]byte(strings.Join([]string{who.name, who.realm, h.md5, h.sha256}, ":")))
+			require.NoError(t, err)
+			require.Equal(t, map[user]hashes{who: h}, again)
+		}
+	})
+}
