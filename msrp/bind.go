@@ -123,7 +123,10 @@ func (s *Session) awaitPath(c *conn) bool {
 		return true
 	}
 	by, unbound := c.deadline()
-	if !unbound {
+	switch {
+	case c.relay != nil && !c.relay.shared: // it has no other session
+		by = time.Now().Add(bindTimeout)
+	case !unbound:
 		return false
 	}
 	t := time.NewTimer(time.Until(by))
