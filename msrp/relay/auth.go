@@ -2,12 +2,12 @@ package relay
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/otrchat/otrchat/internal/digest"
 	"github.com/otrchat/otrchat/msrp"
 )
 
@@ -27,12 +27,18 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 		return errStray
 	case to.SessionID != "" && !c.has(to):
 		return c.refuse(f, msrp.StatusNoSession)
+	case len(from) > 1 && c.certificate() != nil && !c.proves(from[0].Host):
+		return c.refuse(f, msrp.StatusForbidden)
 	}
 	f = clone(f)
 	c.mu.Lock()
-	err = c.until(c.ctx, func() bool { return c.auths < maxAuths })
+	err = c.until(c.ctx, func() bool { return c.auths < maxAuths || c.failed >= maxFailures })
+	over := c.failed >= maxFailures
 	c.auths++
 	c.mu.Unlock()
+	if over {
+		return nil // about to be closed
+	}
 	if err == nil && !c.spawn(func() { c.admitClient(f, to, from) }) {
 		err = ErrClosed
 	}
@@ -42,21 +48,22 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 // has tells whether a URI was given to a client on this connection.
 func (c *conn) has(u msrp.URI) bool {
 	b := c.r.binding(u)
-	return b != nil && b.conn == c
+	return b != nil && b.isFrom(c)
 }
 
 // isName tells whether a client that asks for host means us.
 func (c *conn) isName(host string) bool {
 	own := c.r.host.Host
 	if own == "" {
-		own = localHost(c.nc).Host
+		own = localHost(c.nc.LocalAddr()).Host
 	}
 	return strings.EqualFold(host, own) || strings.EqualFold(host, c.r.o.Realm)
 }
 
 // admitClient asks the gate and answers.
 func (c *conn) admitClient(f *msrp.Frame, to msrp.URI, from msrp.Path) {
-	v := c.r.gate.check(c.ctx, origin{conn: c.id, remote: c.remote(), secure: c.secure}, f)
+	relay := len(from) > 1 && c.proves(from[0].Host)
+	v := c.r.gate.check(c.ctx, origin{conn: c.id, remote: c.remote(), secure: c.secure, relay: relay}, f)
 	var b *binding
 	if v.code == msrp.StatusOK {
 		if b = c.r.bind(c, v.user, to, from, v.expires); b == nil {
@@ -66,31 +73,55 @@ func (c *conn) admitClient(f *msrp.Frame, to msrp.URI, from msrp.Path) {
 	answer := msrp.Frame{Header: v.header}
 	if b != nil {
 		c.established()
+		c.serves(from[0])
 		answer.Add("Use-Path", b.usePath().String())
 		answer.Add("Expires", strconv.Itoa(int(v.expires/time.Second)))
 	}
-	err := c.owe(response(f, v.code, answer.Header))
+	c.give(c, response(f, v.code, answer.Header))
 	c.mu.Lock()
 	c.auths--
 	if b != nil {
 		c.failed = 0
-	} else if v.failed {
-		c.failed++
 	}
-	over := c.failed >= maxFailures
 	c.look()
 	c.mu.Unlock()
-	if err == nil && over {
-		ctx, cancel := context.WithTimeout(c.ctx, lingerTimeout)
-		c.drained(ctx)
-		cancel()
-		err = errRefused
+	if v.failed {
+		c.authFailed(relay)
 	}
-	if err != nil {
-		c.close(err)
-		return
+}
+
+// authFailed counts the wrong AUTHs of a client, and closes its connection after several (RFC 4976 section 6.3).
+func (c *conn) authFailed(relay bool) {
+	c.mu.Lock()
+	if !relay {
+		c.failed++
 	}
-	c.kick()
+	over := c.failed == maxFailures
+	c.mu.Unlock()
+	if over {
+		c.spawn(func() {
+			c.finish()
+			c.close(errRefused)
+		})
+	}
+}
+
+// authAnswered looks at what another relay says to an AUTH with credentials that came through us. A client that fails several times is cut off (RFC 4976 section
+// 6.3). One that is let in finds that relay on this connection: the URI that it has been given may be good on no other.
+func (c *conn) authAnswered(f *msrp.Frame, t *route) {
+	switch {
+	case f.Status == msrp.StatusUnauthorized && !isStale(f):
+		t.source.authFailed(t.bindings[0].conn == nil)
+	case f.Status == msrp.StatusOK && bytes.IndexByte(t.to, ' ') < 0:
+		if use, err := f.UsePath(); err == nil && len(use) > 0 {
+			t.bindings[0].meet(use[len(use)-1], c)
+		}
+	}
+}
+
+func isStale(f *msrp.Frame) bool {
+	c, err := digest.ParseChallenge(string(f.Value("WWW-Authenticate")))
+	return err == nil && c.Stale
 }
 
 // usePath is the way through the relays before us, as the client's requests take it, and through us (RFC 4976 section 5.1).

@@ -34,7 +34,7 @@ func newRig(t testing.TB, o *Options) *rig {
 		opts = *o
 	}
 	g := &rig{TB: t, n: &msrptest.Network{}}
-	opts.Host, opts.AllowTCP = "relay.example.com", true
+	opts.Host, opts.AllowTCP, opts.Dialer = "relay.example.com", true, g.n
 	if opts.Authenticator == nil {
 		opts.Authenticator = users
 	}

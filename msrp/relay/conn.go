@@ -16,20 +16,23 @@ import (
 	"time"
 
 	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
-// conn is one connection: to a client, another relay or an endpoint. Of several locks no two are held together, but that Relay.mu may be taken under none.
+// conn is one connection: to a client, another relay or an endpoint. No two connections' locks are held together, and Relay.mu is taken before one of them.
 type conn struct {
 	r      *Relay
 	id     uint64
-	nc     net.Conn
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-	secure bool // runs over TLS
+	hop    nextHop  // that we have dialled it for
+	nc     net.Conn // set under mu
+	secure bool     // runs over TLS
 	dec    *msrp.Decoder
 	prefix [prefixBytes]byte // of the transaction IDs of our requests
 
 	place    *list.Element // among the strangers, under Relay.mu
+	served   []nextHop     // for which it is used though it was accepted, under Relay.mu
 	stranger atomic.Bool   // has had no request granted
 
 	// Of the read loop.
@@ -53,14 +56,20 @@ type conn struct {
 	ring
 }
 
-func newConn(r *Relay, nc net.Conn) *conn {
-	c := &conn{r: r, nc: nc, now: r.clock()}
+func newConn(r *Relay) *conn {
+	c := &conn{r: r, now: r.clock()}
 	c.ctx, c.cancel = context.WithCancel(r.ctx)
 	c.dec = msrp.NewDecoder(c, nil)
-	_, c.secure = nc.(interface{ ConnectionState() tls.ConnectionState })
 	c.room = make(chan struct{})
-	text := rand.Text()
-	copy(c.prefix[:], text)
+	copy(c.prefix[:], rand.Text())
+	return c
+}
+
+// newStranger is a connection that was accepted.
+func newStranger(r *Relay, nc net.Conn) *conn {
+	c := newConn(r)
+	c.nc = nc
+	_, c.secure = nc.(interface{ ConnectionState() tls.ConnectionState })
 	c.stranger.Store(true)
 	c.readBy = c.now + strangerTimeout
 	nc.SetReadDeadline(time.Now().Add(strangerTimeout))
@@ -203,6 +212,7 @@ func (c *conn) refuse(f *msrp.Frame, code int) error {
 		return err
 	}
 	if c.stranger.Load() && c.failures >= maxFailures {
+		c.flush()
 		c.finish()
 		return errRefused
 	}
@@ -211,7 +221,6 @@ func (c *conn) refuse(f *msrp.Frame, code int) error {
 
 // finish gives the peer a moment to take what we owe it.
 func (c *conn) finish() {
-	c.flush()
 	ctx, cancel := context.WithTimeout(c.ctx, lingerTimeout)
 	defer cancel()
 	c.drained(ctx)
@@ -225,14 +234,18 @@ func (c *conn) close(err error) {
 		return
 	}
 	c.err = err
-	bindings := c.bindings
+	nc, bindings := c.nc, c.bindings
 	c.bindings = nil
 	lost := c.ring.clear()
 	c.outbox.clear()
 	c.mu.Unlock()
 	c.cancel()
-	c.r.o.Logger.Debug("relay: connection closed", "remote", c.nc.RemoteAddr(), "error", err)
-	c.hangUp()
+	if nc != nil {
+		c.r.o.Logger.Debug("relay: connection closed", "remote", nc.RemoteAddr(), "error", err)
+		hop.Alert(nc, nc.Close)
+	} else {
+		c.r.o.Logger.Info("relay: no connection to the next hop", "host", c.hop.host, "error", err)
+	}
 	for b := range bindings {
 		c.r.unbind(b)
 	}
@@ -242,16 +255,15 @@ func (c *conn) close(err error) {
 	}
 }
 
-// hangUp closes the network connection. TLS sends a last alert there, for which a peer that does not read could make it wait.
-func (c *conn) hangUp() {
-	if tc, ok := c.nc.(*tls.Conn); ok {
-		t := time.AfterFunc(alertTimeout, func() { tc.NetConn().Close() })
-		defer t.Stop()
-	}
-	c.nc.Close()
-}
-
 func (c *conn) closed() bool { return c.ctx.Err() != nil }
+
+// local is, under Relay.mu, the address at which the peer has reached us, or where one reaches us that we have dialled.
+func (c *conn) local() msrp.URI {
+	if c.hop != (nextHop{}) && len(c.r.listeners) > 0 {
+		return localHost(c.r.listeners[0].Addr())
+	}
+	return localHost(c.nc.LocalAddr())
+}
 
 // remote is the peer's address, the zero value if it has none.
 func (c *conn) remote() netip.AddrPort {

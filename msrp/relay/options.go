@@ -31,10 +31,12 @@ type Options struct {
 	// AllowTCP lets clients authenticate over connections without TLS, which RFC 4976 section 9.2 forbids. Default false.
 	AllowTCP bool
 	// Permit tells which addresses the relay may dial for its clients: who can have it dial anything reaches what only the relay's machine should. It is asked
-	// for every address that a name resolves to. Default: global unicast addresses that are not private.
+	// for every address that a name resolves to. Default: public addresses, and ports from 1024 on.
 	Permit func(netip.AddrPort) bool
 	// Dialer opens connections to next hops. One that is not a *net.Dialer is given addresses by their names and has to ask Permit itself. Default: a net.Dialer.
 	Dialer msrp.Dialer
+	// Resolver finds relays by the SRV records of their domain (RFC 4976 section 8). Default: net.DefaultResolver.
+	Resolver msrp.Resolver
 	// MinExpires is the shortest time that a client may ask a URI for. Default 60 s.
 	MinExpires time.Duration
 	// MaxExpires is the longest one, and what a client is given that asks for none. Default 1 hour.
@@ -69,14 +71,13 @@ const (
 	maxIdent    = 32      // bytes of a transaction ID or Message-ID (RFC 4975 section 9)
 	leastQueue  = 2 * pieceBytes
 
-	strangerTimeout = 30 * time.Second       // for the first request that succeeds (RFC 4976 section 6.1)
-	responseTimeout = 30 * time.Second       // RFC 4976 section 6.4.1
-	withholdTimeout = 20 * time.Second       // for a response that waits for the next hop's
-	roomTimeout     = 20 * time.Second       // for the next hop to make room
-	writeTimeout    = 30 * time.Second       // for one Write
-	pieceTimeout    = 2 * time.Minute        // for one piece of a frame to come
-	lingerTimeout   = time.Second            // for a peer to read its last response
-	alertTimeout    = 100 * time.Millisecond // for the last TLS alert of a connection being closed
+	strangerTimeout = 30 * time.Second // for the first request that succeeds (RFC 4976 section 6.1)
+	responseTimeout = 30 * time.Second // RFC 4976 section 6.4.1
+	withholdTimeout = 20 * time.Second // for a response that waits for the next hop's
+	roomTimeout     = 20 * time.Second // for the next hop to make room
+	writeTimeout    = 30 * time.Second // for one Write
+	pieceTimeout    = 2 * time.Minute  // for one piece of a frame to come
+	lingerTimeout   = time.Second      // for a peer to read its last response
 )
 
 func (o *Options) withDefaults() (Options, error) {
@@ -132,6 +133,18 @@ func (o *Options) withDefaults() (Options, error) {
 	if r.Realm == "" {
 		return r, errors.New("relay: Options.Realm and Options.Host are both not set")
 	}
+	if r.Permit == nil {
+		r.Permit = permitPublic
+	}
+	if r.Resolver == nil {
+		r.Resolver = net.DefaultResolver
+	}
+	switch d := r.Dialer.(type) {
+	case nil:
+		r.Dialer = permitting(net.Dialer{}, r.Permit)
+	case *net.Dialer:
+		r.Dialer = permitting(*d, r.Permit)
+	}
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -143,11 +156,11 @@ func parseHost(s string) (msrp.URI, error) {
 	return msrp.ParseURI("msrp://" + s + ";tcp")
 }
 
-// localHost is the address at which a peer has reached us.
-func localHost(nc net.Conn) msrp.URI {
-	u, err := parseHost(nc.LocalAddr().String())
+// localHost has the host and port of an address of ours.
+func localHost(a net.Addr) msrp.URI {
+	u, err := parseHost(a.String())
 	if err != nil {
-		return msrp.URI{Host: "localhost", Transport: "tcp"}
+		return msrp.URI{Host: "localhost"}
 	}
 	return u
 }

@@ -82,7 +82,7 @@ func (c *conn) owe(frame []byte) error {
 func (c *conn) kick() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.running || c.err != nil || len(c.queue) == 0 {
+	if c.running || c.nc == nil || c.err != nil || len(c.queue) == 0 {
 		return
 	}
 	c.running = true

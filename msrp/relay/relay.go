@@ -24,7 +24,7 @@ type Relay struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of every goroutine
-	start  time.Time      // what clock counts from
+	start  time.Time      // what clock counts from; in the past, so that zero stands for never
 
 	mu        sync.Mutex
 	closed    bool
@@ -32,6 +32,7 @@ type Relay struct {
 	listeners []net.Listener
 	conns     map[*conn]struct{}
 	strangers strangers
+	hops      map[nextHop]*conn
 	bindings  map[string]*binding // by session-id
 	users     map[string]int      // bindings of each user
 	names     map[string]struct{} // host:port of every URI given out, in lower case
@@ -49,7 +50,7 @@ func New(o *Options) (*Relay, error) {
 		return nil, err
 	}
 	r := &Relay{
-		o: opts, gate: g, start: time.Now(), conns: map[*conn]struct{}{},
+		o: opts, gate: g, start: time.Now().Add(-time.Second), conns: map[*conn]struct{}{}, hops: map[nextHop]*conn{},
 		bindings: map[string]*binding{}, users: map[string]int{}, names: map[string]struct{}{},
 	}
 	if opts.Host != "" {
@@ -99,7 +100,7 @@ func (r *Relay) accept(l net.Listener) {
 
 // ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.
 func (r *Relay) ServeConn(nc net.Conn) {
-	c := newConn(r, nc)
+	c := newStranger(r, nc)
 	oldest, err := r.admit(c)
 	if err != nil {
 		r.o.Logger.Warn("relay: connection refused", "remote", nc.RemoteAddr(), "error", err)

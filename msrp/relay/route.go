@@ -48,7 +48,7 @@ func (c *conn) route(f *msrp.Frame) (*route, int) {
 		return nil, msrp.StatusBadRequest
 	}
 	t := &route{source: c, rawTo: string(f.ToPath), rawFrom: string(f.FromPath)}
-	if code := c.find(t, to, from); code != 0 {
+	if code := c.find(t, f, to, from); code != 0 {
 		return nil, code
 	}
 	t.rewrite()
@@ -61,7 +61,7 @@ func (c *conn) route(f *msrp.Frame) (*route, int) {
 
 // find decides where a request goes by RFC 4976 section 6.4: its first URI must be one that we have given out, and it must go back to the client that has it or
 // come from there.
-func (c *conn) find(t *route, to, from msrp.Path) (code int) {
+func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 	b := c.r.binding(to[0])
 	switch {
 	case b == nil && c.r.isOurs(to[0]):
@@ -74,18 +74,19 @@ func (c *conn) find(t *route, to, from msrp.Path) (code int) {
 		return msrp.StatusForbidden // what has come through us does not come from outside
 	}
 	t.bindings[0] = b
-	if b.conn != c || !b.covers(from) {
+	if !b.isFrom(c) || !b.covers(from) {
 		return c.inward(t, b, to[1:], from)
 	}
 	next := c.r.binding(to[1])
 	switch {
 	case next != nil && next.covers(to[2:]): // from one of our clients to another
-		t.bindings[1], t.target = next, next.conn
-		return 0
+		t.bindings[1] = next
+		t.target, code = next.way(c.r)
+		return code
 	case next != nil || c.r.isOurs(to[1]):
 		return msrp.StatusNoSession
 	}
-	return c.outward(t, b, to[1:])
+	return c.outward(t, b, to[1:], string(f.Method) == msrp.MethodAuth)
 }
 
 // inward is the way to the client that has b.
@@ -93,21 +94,30 @@ func (c *conn) inward(t *route, b *binding, rest, from msrp.Path) (code int) {
 	if !b.covers(rest) {
 		return msrp.StatusForbidden
 	}
-	t.target = b.conn
+	if t.target, code = b.way(c.r); code != 0 {
+		return code
+	}
 	if len(from) > 1 {
+		c.serves(from[0])
 		return 0
 	}
 	return b.meet(from[0], c)
 }
 
-// outward is the way from the client that has b to somewhere else.
-func (c *conn) outward(t *route, b *binding, rest msrp.Path) (code int) {
-	if len(rest) == 1 {
-		if t.target = b.peer(rest[0]); t.target != nil {
-			return 0
-		}
+// outward is the way from the client that has b to somewhere else. Only an AUTH may end at a relay.
+func (c *conn) outward(t *route, b *binding, rest msrp.Path, auth bool) (code int) {
+	if t.target = b.peer(rest[0]); t.target != nil {
+		return 0
 	}
-	return msrp.StatusNoSession
+	h := endpointAt(rest[0])
+	if len(rest) > 1 || auth {
+		h = relayAt(rest[0])
+	}
+	if h.port == 0 && !auth {
+		return msrp.StatusBadRequest // RFC 4976 section 8
+	}
+	t.target, code = c.r.towards(h)
+	return code
 }
 
 // meet notes on which connection a peer without a relay is to be found: there and nowhere else (RFC 4975 section 5.4).

@@ -101,34 +101,33 @@ func (c *conn) fail(p *pending, code int) {
 	if p.kind == withheld {
 		c.answer(p)
 	}
-	if source.owe(source.report(p, code)) != nil {
-		source.close(errStalled)
-	}
-	c.wake(source)
+	c.give(source, source.report(p, code))
 }
 
 // answer sends the response that a SEND was still waiting for.
 func (c *conn) answer(p *pending) {
 	source := p.route.source
 	f := msrp.Frame{TransactionID: p.id.bytes(), Method: []byte(msrp.MethodSend), ToPath: p.route.own, FromPath: []byte(p.route.rawFrom)}
-	if source.owe(response(&f, msrp.StatusOK, nil)) != nil {
-		source.close(errStalled)
-	}
-	c.wake(source)
+	c.give(source, response(&f, msrp.StatusOK, nil))
 }
 
 // passBack passes a response on to where the request came from.
 func (c *conn) passBack(f *msrp.Frame, p *pending) {
 	t := p.route
+	if p.kind == auth {
+		c.authAnswered(f, t)
+	}
 	g := msrp.Frame{
 		TransactionID: p.id.bytes(), Status: f.Status, Comment: f.Comment, Header: f.Header,
 		ToPath: []byte(t.rawFrom), FromPath: append(append(append([]byte(nil), t.back...), ' '), f.FromPath...),
 	}
-	if t.source.owe(encode(&g)) != nil {
-		t.source.close(errStalled)
-	}
-	c.wake(t.source)
+	c.give(t.source, encode(&g))
 }
 
-// wake has source's writer start, at once or, on c's read loop, together with others.
-func (c *conn) wake(source *conn) { source.kick() }
+// give sends the sender of a request what it is owed for it.
+func (c *conn) give(source *conn, frame []byte) {
+	if err := source.owe(frame); err != nil {
+		source.close(err)
+	}
+	source.kick()
+}

@@ -1,0 +1,140 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
+)
+
+// dialTimeout is for a connection to the next hop, all of its addresses together.
+const dialTimeout = 30 * time.Second
+
+// A nextHop is what a connection of ours is for: everything that goes to a relay, or one session of an endpoint. Blink and AG Projects' relay take one
+// session on a connection. The zero value is that of a connection which is for nothing of the kind.
+type nextHop struct {
+	secure  bool
+	host    string // in lower case
+	port    uint16
+	session string // of an endpoint; empty for a relay
+}
+
+func relayAt(u msrp.URI) nextHop {
+	return nextHop{secure: u.Secure, host: strings.ToLower(u.Host), port: u.Port}
+}
+
+func endpointAt(u msrp.URI) nextHop {
+	h := relayAt(u)
+	h.session = "/" + u.SessionID
+	return h
+}
+
+// towards returns the connection to a next hop. If there is none it is begun: what is queued meanwhile is sent when it is there. A status other than 0 says why not.
+func (r *Relay) towards(h nextHop) (c *conn, code int) {
+	if h.secure && r.o.TLS == nil {
+		return nil, msrp.StatusForbidden
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.hops[h]; c != nil && !c.closed() {
+		return c, 0
+	}
+	if r.closed || len(r.conns) >= r.o.MaxConnections {
+		return nil, msrp.StatusTimeout
+	}
+	c = newConn(r)
+	c.hop, c.secure = h, h.secure
+	r.hops[h] = c
+	r.register(c)
+	go c.dialLoop()
+	return c, 0
+}
+
+func (c *conn) dialLoop() {
+	defer c.r.wg.Done()
+	nc, err := c.dial()
+	if err == nil && c.open(nc) {
+		err = c.read()
+	}
+	c.close(err)
+}
+
+// dial connects to the next hop: to a relay at the addresses that DNS has for it (RFC 4976 section 8).
+func (c *conn) dial() (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
+	defer cancel()
+	addresses, err := hop.Find(ctx, c.r.o.Resolver.LookupSRV, c.hop.host, c.hop.port)
+	if err != nil {
+		return nil, err
+	}
+	var cfg *tls.Config
+	if c.hop.secure {
+		cfg = c.r.o.TLS
+	}
+	var errs []error
+	for _, a := range addresses {
+		nc, err := hop.Dial(ctx, c.r.o.Dialer.DialContext, a, cfg, c.hop.host)
+		if err == nil {
+			return nc, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// open begins the life of a connection that was dialled, false if it was closed meanwhile.
+func (c *conn) open(nc net.Conn) bool {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		nc.Close()
+		return false
+	}
+	c.nc = nc
+	c.mu.Unlock()
+	c.kick()
+	return true
+}
+
+// proves tells whether the peer has shown by its certificate that it is the relay of this name (RFC 4976 section 6.3).
+func (c *conn) proves(host string) bool {
+	if c.hop.session == "" && c.hop.secure {
+		return strings.EqualFold(c.hop.host, host)
+	}
+	cert := c.certificate()
+	return cert != nil && cert.VerifyHostname(host) == nil
+}
+
+// certificate is what an accepted connection has shown and TLS has verified; nil if it has none, as clients.
+func (c *conn) certificate() *x509.Certificate {
+	tc, ok := c.nc.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok || c.hop != (nextHop{}) {
+		return nil
+	}
+	state := tc.ConnectionState()
+	if len(state.VerifiedChains) == 0 {
+		return nil
+	}
+	return state.PeerCertificates[0]
+}
+
+// serves makes an accepted connection the one to the relay at its other end, if there is none yet (RFC 4976 section 6.4.2).
+func (c *conn) serves(relay msrp.URI) {
+	if !relay.Secure || !c.proves(relay.Host) {
+		return
+	}
+	h := relayAt(relay)
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	if has := c.r.hops[h]; has != nil && !has.closed() {
+		return
+	}
+	c.r.hops[h] = c
+	c.served = append(c.served, h)
+}
