@@ -13,12 +13,15 @@
 //	d, err := s.Send(ctx, &msrp.Message{ContentType: "text/plain;charset=utf-8", Body: []byte("hello")})
 //	err = d.Wait(ctx)
 //
+// Who cannot be reached, behind a NAT for example, asks an MSRP relay for a way through (RFC 4976): DialRelay connects and authenticates, and a session with
+// SessionOptions.Relay tells the peer the relay's path and sends and receives over that connection. Package msrp/relay is such a relay.
+//
 // Below that, Decoder and AppendFrame read and write single frames, for relays, gateways and test tools.
 //
 // # Concurrency
 //
-// Endpoint, Session, Delivery and what a received message reads from are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
-// a session has none of its own.
+// Endpoint, Session, Relay, Delivery and what a received message reads from are safe for concurrent use; a Decoder is not. A connection has one goroutine, and a second one while there is something to write;
+// one to a relay has another that renews what the relay has given, and a session has none of its own.
 // The read loop never waits for the application: what finds no room in a session's inbox is refused on the wire with 413, which the
 // sender's Delivery reports. With Options.StreamAbove there is one exception, for a connection that carries one session alone: see Limits. Else it waits for two things: while its connection carries no session yet, for the Connect of the session that a
 // request with a body names (one without a body waits on the side, one for each session, and the connection goes on); and for a peer to read what
@@ -39,6 +42,10 @@
 // certificate within a second. A request waits 30 s for the Connect of its session. Dialling with its TLS handshake has 30 s. An idle session with its connection takes
 // less than 16 KiB, without what TLS and the operating system need. Peers that are gone without a word are found by TCP keep-alive in about two and a half minutes.
 //
+// A chain has at most 8 relays, and so many URIs has a Use-Path, in at most 4 KiB. A relay is asked at most 6 times for one URI and has 30 s for each answer, and of a domain at most 8
+// addresses are tried, each for 10 s of connecting if there are more. A URI is renewed when 60 to 75 % of its time has passed; a relay that does not answer is asked again at least a second later, one that refuses
+// is asked once more.
+//
 // With Options.StreamAbove a longer message is not bounded in length; what its Reader has not read counts in InboxBytes. A reader slower than its sender
 // slows the sender down. While more than half of InboxBytes waits, the 200 for a chunk is withheld, for 20 s at most and for 64 chunks. When
 // all of it waits and the connection carries no other session, the read loop pauses until there is room, or the session or the connection ends,
@@ -53,5 +60,7 @@
 // plain TCP is neither confidential nor authentic: SessionOptions.Secure demands TLS for the connection to the next hop and refuses any other, in both
 // roles, but says nothing of the hops behind a relay. The active side verifies the host of the path and the issuer, or ConnectOptions.Fingerprints in their place, which both
 // sides can demand: they are worth as much as the way on which the SDP came. Where Options.ShareConnections is set, only sessions that demand the same of a
-// connection share it. SessionOptions.MatchSessionID leaves the session-ids to tell a session's frames, which is all that is secret in the paths.
+// connection share it. A relay is verified by the host of its URI; without RelayOptions.AllowTCP neither it nor a URI that it gives may do without TLS. It is not sent the password, and gets
+// a proof of it for one realm and one algorithm alone, those of its first challenge; a relay that others stand before has to prove in turn that it knows the password, the first one need not, since Kamailio does not. Relays see all that is not
+// encrypted end to end. A session with a relay is reached through that alone. SessionOptions.MatchSessionID leaves the session-ids to tell a session's frames, which is all that is secret in the paths.
 package msrp

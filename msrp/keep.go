@@ -44,8 +44,7 @@ func (r *Relay) next() (next *lease) {
 // errOtherURI says that a relay gave another URI in place of the one that was to be renewed, which is in our SDP.
 var errOtherURI = errors.New("msrp: the relay renews no URI")
 
-// renew asks for more time at the URI itself, as AG Projects' relay wants it, or where it worked before. A relay that gives a new URI there, or knows it not, is asked at its
-// own URI once and for all.
+// renew asks for more time at the URI itself, as AG Projects' relay wants it. A relay that gives a new URI there, or knows it not, is asked at its own URI, now and from then on.
 func (r *Relay) renew(l *lease) {
 	ctx, cancel := context.WithDeadline(r.ended, l.until)
 	defer cancel()
@@ -59,7 +58,9 @@ func (r *Relay) renew(l *lease) {
 		return
 	case !isFinal(err):
 		l.due = time.Now().Add(max(time.Until(l.until)/4, time.Second)) // with time left for more
-	case l.target != l.o.uri:
+	case isUnauthorized(err) && !isUnauthorized(l.failed): // the relay may have had enough of somebody else behind our address
+		l.due = time.Now().Add(time.Until(l.until) / 2)
+	case l.target != l.o.uri && !isUnauthorized(err):
 		l.target, l.due = l.o.uri, time.Now()
 	default:
 		l.due = l.until // it is good until then
@@ -87,6 +88,12 @@ func (l *lease) expired() error {
 		return ErrExpired // its time was over before we heard of it
 	}
 	return fmt.Errorf("%w: %w", ErrExpired, l.failed)
+}
+
+// isUnauthorized tells whether a relay refused our credentials.
+func isUnauthorized(err error) bool {
+	var refused *StatusError
+	return errors.As(err, &refused) && (refused.Code == StatusUnauthorized || refused.Code == StatusForbidden)
 }
 
 // isFinal tells whether an AUTH that failed would fail again, now or with another relay of the domain: not what the network does, nor a fault of the relay's own.

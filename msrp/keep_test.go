@@ -160,15 +160,19 @@ func TestRenewalIsTriedAgain(t *testing.T) {
 	})
 }
 
-// A refusal ends the asking, not yet the Relay.
+// Credentials that are refused are shown once more, and then no more, or relays would close the connection; the URI is good for its time.
 func TestRenewalIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := dialRaw(t, byAlice())
 		given := time.Now()
 		relay := r.login("Expires: 600")
-		for range 2 {
-			r.answer(r.auth(), "403 Forbidden")
-		}
+		f := r.auth()
+		left := 600*time.Second - time.Since(given)
+		r.answer(f, "403 Forbidden")
+		f = r.auth()
+		require.Equal(t, rawUse, string(f.ToPath))
+		require.Equal(t, 600*time.Second-left/2, time.Since(given))
+		r.answer(f, "403 Forbidden")
 		<-relay.Done()
 		require.Equal(t, 600*time.Second, time.Since(given))
 		require.ErrorIs(t, relay.Err(), ErrExpired)
