@@ -34,9 +34,9 @@ func (c *certificate) load() error {
 }
 
 // expiry is the end of its validity as Unix time, or 0 if there is none.
-func (c *certificate) expiry() float64 {
+func (c *certificate) expiry() int64 {
 	if pair := c.current.Load(); pair != nil {
-		return float64(pair.Leaf.NotAfter.Unix())
+		return pair.Leaf.NotAfter.Unix()
 	}
 	return 0
 }

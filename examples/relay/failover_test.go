@@ -19,26 +19,44 @@ import (
 	"github.com/otrchat/otrchat/msrp"
 )
 
-// Two relays of a domain, each a process, and two clients at the first, which is killed. Both see their sessions end, and come back through the relay that is
-// left, where the chat goes on.
+// Two relays of a domain, each a process, one of which is killed. Who was at the killed one comes back through the other, where the chat goes on.
 func TestFailover(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	site := newSite(t)
-	first, second := site.start(t), site.start(t)
-	a, b := site.join(t, alice, first, second), site.join(t, bob, first, second)
-	sessionA, sessionB := talk(ctx, t, a, b)
-	lost := a.relay
 
-	require.NoError(t, first.cmd.Process.Kill())
-	<-lost.Done()
-	<-sessionA.Done()
-	<-sessionB.Done()
-	require.ErrorIs(t, sessionA.Err(), lost.Err())
+	t.Run("both at the relay that dies", func(t *testing.T) {
+		first, second := site.start(t), site.start(t)
+		a, b := site.join(t, alice, first, second), site.join(t, bob, first, second)
+		sessionA, sessionB := talk(ctx, t, a, b)
+		lost := a.relay
+		require.NoError(t, first.cmd.Process.Kill())
+		<-lost.Done()
+		<-sessionA.Done()
+		<-sessionB.Done()
+		require.ErrorIs(t, sessionA.Err(), lost.Err())
 
-	talk(ctx, t, a, b)
-	assert.NotEqual(t, lost.Path(), a.relay.Path())
-	assert.Equal(t, second.port, a.relay.Path()[0].Port)
+		talk(ctx, t, a, b)
+		assert.Equal(t, second.port, a.relay.Path()[0].Port)
+		assert.Equal(t, second.port, b.relay.Path()[0].Port)
+	})
+
+	t.Run("one at each", func(t *testing.T) {
+		first, second := site.start(t), site.start(t)
+		a, b := site.join(t, alice, first, second), site.join(t, bob, second, first)
+		sessionA, sessionB := talk(ctx, t, a, b)
+		require.NoError(t, first.cmd.Process.Kill())
+		<-sessionA.Done()
+		unheard, err := sessionB.Send(ctx, text("are you there?"))
+		require.NoError(t, err)
+		var status *msrp.StatusError
+		require.ErrorAs(t, unheard.Wait(ctx), &status, "bob's relay tells him that it could not pass it on")
+		assert.NoError(t, b.relay.Err())
+		require.NoError(t, sessionB.Close())
+
+		talk(ctx, t, a, b)
+		assert.Equal(t, second.port, a.relay.Path()[0].Port)
+	})
 }
 
 // site is what the relays of a domain have in common.
@@ -68,7 +86,8 @@ type process struct {
 }
 
 func (s *site) start(t *testing.T) process {
-	cmd := exec.Command(s.program, "-host", "127.0.0.1", "-realm", "example.com", "-listen", "127.0.0.1:0", "-users", s.users,
+	address := freeAddress(t)
+	cmd := exec.Command(s.program, "-host", address, "-realm", "example.com", "-listen", address, "-users", s.users,
 		"-certificate", s.chain, "-key", s.key, "-relay-authorities", s.chain, "-next-hops", "127.0.0.0/8", "-reload", "24h")
 	p := foreign.Start(t, cmd)
 	require.NoError(t, p.WaitFor("msg=listening", patience))

@@ -16,6 +16,9 @@ import (
 	"github.com/otrchat/otrchat/msrp/relay"
 )
 
+// flush is how long the last frames of sessions that are cut off may take.
+const flush = 5 * time.Second
+
 // server is the program at work.
 type server struct {
 	*options
@@ -120,18 +123,30 @@ func (s *server) serve(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 }
 
-// shutDown lets sessions end, as long as -drain allows.
+// shutDown takes no new connections, lets the clients that are there finish, for -drain at most, and ends the relay.
 func (s *server) shutDown() error {
 	s.draining.Store(true)
 	s.log.Info("draining", "at most", s.drain)
-	ctx, cancel := context.WithTimeout(context.Background(), s.drain)
-	defer cancel()
-	err := s.relay.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("sessions were cut off")
-		return nil
+	for _, l := range s.listeners {
+		_ = l.Close()
 	}
-	return err
+	deadline := time.After(s.drain)
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for waits := true; waits && s.relay.Stats().Sessions > 0; {
+		select {
+		case <-look.C:
+		case <-deadline:
+			waits = false
+		}
+	}
+	s.log.Info("ending", "sessions cut off", s.relay.Stats().Sessions)
+	ctx, cancel := context.WithTimeout(context.Background(), flush)
+	defer cancel()
+	if err := s.relay.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 // close gives back what open took.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -220,10 +221,28 @@ func TestCertificateIsReloaded(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still there")
 }
 
+func TestEveryNumberIsPublished(t *testing.T) {
+	s := &server{options: &options{}}
+	fields := reflect.TypeFor[relay.Stats]()
+	for i := range fields.NumField() {
+		var stats relay.Stats
+		v := reflect.ValueOf(&stats).Elem().Field(i)
+		v.Set(reflect.ValueOf(7).Convert(v.Type()))
+		var published []string
+		for _, m := range s.numbers() {
+			if m.value(&stats) == 7 {
+				published = append(published, m.String())
+			}
+		}
+		assert.Len(t, published, 1, fields.Field(i).Name)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	p := serve(t, insecure(t)...)
 	_, err := p.auth(t, alice)
 	require.NoError(t, err)
+	assert.EqualValues(t, 1, p.number(t, "msrp_relay_sessions"))
 	assert.EqualValues(t, 0, p.number(t, "msrp_relay_certificate_expiry_seconds"))
 	assert.Positive(t, p.number(t, "go_goroutines"))
 	_, body := p.get(t, "/metrics")
@@ -236,22 +255,33 @@ func TestMetrics(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, code)
 }
 
-func TestHealthAndDrain(t *testing.T) {
-	p := serve(t, insecure(t)...)
+func TestDrain(t *testing.T) {
+	p := serve(t, append(insecure(t), "-drain", "24h")...)
 	way, err := p.auth(t, alice)
 	require.NoError(t, err)
 	code, body := p.get(t, "/healthz")
 	assert.Equal(t, http.StatusOK, code)
 	assert.Equal(t, "ok\n", body)
-	p.draining.Store(true)
-	code, body = p.get(t, "/healthz")
+
+	p.term()
+	require.Eventually(t, func() bool { code, body = p.get(t, "/healthz"); return code != http.StatusOK }, patience, time.Millisecond)
 	assert.Equal(t, http.StatusServiceUnavailable, code)
 	assert.Equal(t, "draining\n", body)
+	require.Eventually(t, func() bool { _, err = p.auth(t, alice); return err != nil }, patience, time.Millisecond, "nobody new gets in")
+	assert.NoError(t, way.Err(), "who is there may stay")
+	assert.EqualValues(t, 1, p.number(t, "msrp_relay_draining"))
 
+	require.NoError(t, way.Close())
+	<-p.ended
+}
+
+func TestDrainEnds(t *testing.T) {
+	p := serve(t, append(insecure(t), "-drain", "1ms")...)
+	way, err := p.auth(t, alice)
+	require.NoError(t, err)
 	p.term()
 	<-p.ended
 	<-way.Done()
-	assert.NoError(t, p.err)
 }
 
 // The signals reach the program as a process.
