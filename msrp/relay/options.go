@@ -28,7 +28,8 @@ type Options struct {
 	// TLS is used when dialling msrps next hops, with ServerName set to the hop's host where it is empty; other relays want a certificate in it (RFC 4976 section
 	// 9.2). Default: such next hops are refused.
 	TLS *tls.Config
-	// AllowTCP lets clients authenticate over connections without TLS, which RFC 4976 section 9.2 forbids. Default false.
+	// AllowTCP lets clients authenticate over connections without TLS, and the relay dial other relays without, both of which RFC 4976 section 9.2 forbids. A
+	// next hop that is an endpoint, without a relay, may have an msrp URI in any case. Default false.
 	AllowTCP bool
 	// Permit tells which addresses the relay may dial for its clients: who can have it dial anything reaches what only the relay's machine should. It is asked
 	// for every address that a name resolves to. Default: public addresses, and ports from 1024 on.

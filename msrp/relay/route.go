@@ -109,12 +109,15 @@ func (c *conn) outward(t *route, b *binding, rest msrp.Path, auth bool) (code in
 	if t.target = b.peer(rest[0]); t.target != nil {
 		return 0
 	}
-	h := endpointAt(rest[0])
-	if len(rest) > 1 || auth {
+	h, relay := endpointAt(rest[0]), len(rest) > 1 || auth
+	if relay {
 		h = relayAt(rest[0])
 	}
-	if h.port == 0 && !auth {
+	switch {
+	case h.port == 0 && !auth:
 		return msrp.StatusBadRequest // RFC 4976 section 8
+	case relay && !h.secure && !c.r.o.AllowTCP:
+		return msrp.StatusForbidden // section 9.2
 	}
 	t.target, code = c.r.towards(h)
 	return code
