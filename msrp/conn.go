@@ -159,7 +159,10 @@ func (c *conn) close(err error) {
 		c.unbound = false
 		c.e.unbound.Add(-1)
 	}
-	sessions := c.sessions
+	sessions, relayErr := c.sessions, err
+	if c.ending {
+		relayErr = ErrClosed // the relay only follows
+	}
 	c.sessions = nil
 	c.mu.Unlock()
 	hop.Alert(c.nc, c.nc.Close)
@@ -168,7 +171,7 @@ func (c *conn) close(err error) {
 	c.e.drop(c.link)
 	c.e.mu.Unlock()
 	if c.relay != nil {
-		c.relay.end(err)
+		c.relay.end(relayErr)
 	}
 	for _, s := range sessions {
 		s.lost(c, err)
