@@ -35,11 +35,15 @@ type Relay struct {
 	process *foreign.Process
 }
 
-// Start runs Kamailio as a relay on plain TCP, until the end of the test at the latest.
-func Start(t testing.TB) *Relay {
+// Start runs Kamailio as a relay on plain TCP, until the end of the test at the latest. The definitions are for kamailio.cfg, such as EXPIRES=60.
+func Start(t testing.TB, definitions ...string) *Relay {
 	t.Helper()
 	address := freeAddress(t)
-	return start(t, t.TempDir(), &Relay{Address: address, URI: "msrp://" + address + ";tcp"}, "-l", "tcp:"+address)
+	args := []string{"-l", "tcp:" + address}
+	for _, d := range definitions {
+		args = append(args, "-A", d)
+	}
+	return start(t, t.TempDir(), &Relay{Address: address, URI: "msrp://" + address + ";tcp"}, args...)
 }
 
 // StartTLS runs Kamailio as a relay on TLS, with a certificate for 127.0.0.1 and for the names.
