@@ -12,11 +12,12 @@ import (
 
 	"github.com/otrchat/otrchat/internal/interop/kamailio"
 	"github.com/otrchat/otrchat/internal/leakcheck"
+	"github.com/otrchat/otrchat/internal/quiet"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/msrptest"
 )
 
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+func TestMain(m *testing.M) { leakcheck.Main(m, quiet.Stdout) }
 
 const patience = 20 * time.Second
 
