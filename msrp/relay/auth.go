@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/otrchat/otrchat/internal/digest"
@@ -23,11 +22,11 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 	switch {
 	case err != nil || f.Invalid != nil:
 		return c.refuse(f, msrp.StatusBadRequest)
-	case !c.isName(to.Host) && !c.r.isOurs(to):
+	case !c.r.isName(c, to.Host) && !c.r.isOurs(to):
 		return errStray
 	case to.SessionID != "" && !c.has(to):
 		return c.refuse(f, msrp.StatusNoSession)
-	case len(from) > 1 && c.certificate() != nil && !c.proves(from[0].Host):
+	case len(from) > 1 && c.cert != nil && !c.proves(from[0].Host):
 		return c.refuse(f, msrp.StatusForbidden)
 	}
 	f = clone(f)
@@ -49,15 +48,6 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 func (c *conn) has(u msrp.URI) bool {
 	b := c.r.binding(u)
 	return b != nil && b.isFrom(c)
-}
-
-// isName tells whether a client that asks for host means us.
-func (c *conn) isName(host string) bool {
-	own := c.r.host.Host
-	if own == "" {
-		own = localHost(c.nc.LocalAddr()).Host
-	}
-	return strings.EqualFold(host, own) || strings.EqualFold(host, c.r.o.Realm)
 }
 
 // admitClient asks the gate and answers.
@@ -85,8 +75,12 @@ func (c *conn) admitClient(f *msrp.Frame, to msrp.URI, from msrp.Path) {
 	}
 	c.look()
 	c.mu.Unlock()
-	if v.failed {
+	switch {
+	case v.failed:
+		c.r.counts.authRefused.Add(1)
 		c.authFailed(relay)
+	case b != nil:
+		c.r.counts.authGranted.Add(1)
 	}
 }
 

@@ -1,9 +1,6 @@
 package relay
 
 import (
-	"cmp"
-	"crypto/rand"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +12,7 @@ import (
 // another relay's, for all connections to that relay.
 type binding struct {
 	uri    msrp.URI
-	user   string
+	user   *user
 	conn   *conn       // nil behind another relay
 	hop    nextHop     // that relay
 	client msrp.Path   // the From-Path of the AUTH: the way back to the client
@@ -24,6 +21,13 @@ type binding struct {
 
 	mu    sync.Mutex
 	peers map[string]*conn // those who are to be found on one connection alone, by the text of their URI
+}
+
+// user is one who has a URI.
+type user struct {
+	name     string
+	sessions int    // URIs, under Relay.mu
+	bucket   bucket // for what the user sends
 }
 
 // covers tells whether path leads to the client, or from it: its relays are the same, the client's own URI may be another one, for each session one.
@@ -49,20 +53,20 @@ func (b *binding) way(r *Relay) (*conn, int) {
 }
 
 // bind gives out a URI, or prolongs the one that the AUTH asks for or that the same client has. It returns nil if the user has too many.
-func (r *Relay) bind(c *conn, user string, to msrp.URI, from msrp.Path, expires time.Duration) *binding {
+func (r *Relay) bind(c *conn, name string, to msrp.URI, from msrp.Path, expires time.Duration) *binding {
 	b := r.binding(to)
 	if b == nil {
 		b = c.bindingOf(from)
 	}
-	if b != nil && b.user == user && b.isFrom(c) && b.covers(from) && b.timer.Reset(expires) {
+	if b != nil && b.user.name == name && b.isFrom(c) && b.covers(from) && b.timer.Reset(expires) {
 		return b
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.draining || r.users[user] >= r.o.MaxSessions {
+	if r.closed || r.draining || r.users[name] != nil && r.users[name].sessions >= r.o.MaxSessions {
 		return nil
 	}
-	b = &binding{uri: r.newURI(c), user: user, client: from}
+	b = &binding{uri: r.newURI(c), client: from}
 	b.timer = time.AfterFunc(expires, func() { r.unbind(b) })
 	if len(from) > 1 && c.proves(from[0].Host) {
 		b.hop = relayAt(from[0])
@@ -71,20 +75,12 @@ func (r *Relay) bind(c *conn, user string, to msrp.URI, from msrp.Path, expires 
 		return nil
 	}
 	r.bindings[b.uri.SessionID] = b
-	r.names[strings.ToLower(hostport(b.uri))] = struct{}{}
-	r.users[user]++
-	return b
-}
-
-// newURI makes, under r.mu, a URI for a client on c.
-func (r *Relay) newURI(c *conn) msrp.URI {
-	u, local := r.host, c.local()
-	if u.Host == "" {
-		u.Host = local.Host
+	if b.user = r.users[name]; b.user == nil {
+		b.user = &user{name: name}
+		r.users[name] = b.user
 	}
-	u.Port = cmp.Or(u.Port, local.Port, msrp.DefaultPort)
-	u.Secure, u.SessionID, u.Transport = c.secure, strings.ToLower(rand.Text()), "tcp"
-	return u
+	b.user.sessions++
+	return b
 }
 
 // unbind takes a URI back.
@@ -95,9 +91,10 @@ func (r *Relay) unbind(b *binding) {
 	r.mu.Lock()
 	b.timer.Stop()
 	delete(r.bindings, b.uri.SessionID)
-	if r.users[b.user]--; r.users[b.user] == 0 {
-		delete(r.users, b.user)
+	if b.user.sessions--; b.user.sessions == 0 {
+		delete(r.users, b.user.name)
 	}
+	r.leave()
 	r.mu.Unlock()
 	if b.conn != nil {
 		b.conn.detach(b)
@@ -113,17 +110,6 @@ func (r *Relay) binding(u msrp.URI) *binding {
 		return nil
 	}
 	return b
-}
-
-// isOurs tells whether a URI may be one that the relay has given out some day, before it was last started for example.
-func (r *Relay) isOurs(u msrp.URI) bool {
-	if r.host.Host != "" && strings.EqualFold(u.Host, r.host.Host) && (r.host.Port == 0 || r.host.Port == u.Port) {
-		return true
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, ok := r.names[strings.ToLower(hostport(u))]
-	return ok
 }
 
 // attach makes the connection one of a client's, false if it is closed.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -25,9 +26,10 @@ type conn struct {
 	id     uint64
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-	hop    nextHop  // that we have dialled it for
-	nc     net.Conn // set under mu
-	secure bool     // runs over TLS
+	hop    nextHop           // that we have dialled it for
+	nc     net.Conn          // set under mu
+	secure bool              // runs over TLS
+	cert   *x509.Certificate // that makes it another relay's; set before anything is read
 	dec    *msrp.Decoder
 	prefix [prefixBytes]byte // of the transaction IDs of our requests
 
@@ -39,12 +41,13 @@ type conn struct {
 	now      time.Duration // of the last Read
 	readBy   time.Duration // the read deadline that is set
 	pieceBy  time.Duration // until when the piece in hand has to be there
+	bucket   bucket        // for what comes for clients of ours
 	failures int           // requests refused
 	routes   map[string]*route
 	last     *route  // of the frame before
 	dirty    []*conn // have something to write since the last Read
 	frame    msrp.Frame
-	body     []byte
+	body     body
 	ident    [maxIdent]byte
 
 	mu       sync.Mutex
@@ -89,7 +92,9 @@ func (c *conn) readLoop() {
 	defer c.r.wg.Done()
 	err := c.handshake()
 	if err == nil {
+		c.cert = c.certificate()
 		err = c.read()
+		c.rest()
 	}
 	c.close(err)
 }
@@ -125,6 +130,10 @@ func (c *conn) read() error {
 // Read is for the Decoder. Before it waits for the peer, everything that came of the peer's frames is on its way.
 func (c *conn) Read(p []byte) (int, error) {
 	c.flush()
+	if !c.dec.Within() {
+		c.rest()
+	}
+	c.relieve()
 	c.pace()
 	n, err := c.nc.Read(p)
 	c.now = c.r.clock()
@@ -237,6 +246,7 @@ func (c *conn) close(err error) {
 	nc, bindings := c.nc, c.bindings
 	c.bindings = nil
 	lost := c.ring.clear()
+	c.r.queued.Add(-int64(c.bytes))
 	c.outbox.clear()
 	c.mu.Unlock()
 	c.cancel()
@@ -256,14 +266,6 @@ func (c *conn) close(err error) {
 }
 
 func (c *conn) closed() bool { return c.ctx.Err() != nil }
-
-// local is, under Relay.mu, the address at which the peer has reached us, or where one reaches us that we have dialled.
-func (c *conn) local() msrp.URI {
-	if c.hop != (nextHop{}) && len(c.r.listeners) > 0 {
-		return localHost(c.r.listeners[0].Addr())
-	}
-	return localHost(c.nc.LocalAddr())
-}
 
 // remote is the peer's address, the zero value if it has none.
 func (c *conn) remote() netip.AddrPort {

@@ -3,23 +3,23 @@ package relay
 import (
 	"context"
 	"errors"
-	"io"
+	"time"
 
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
 
-// Why a request is not passed on.
-var errNoRoom = errors.New("relay: the next hop's queue is full")
+var errNoRoom = errors.New("relay: too much waits for the next hop")
 
-// forward passes a request on (RFC 4976 section 6.4), a long one in several chunks.
+// forward passes a request on (RFC 4976 section 6.4), and answers a SEND.
 func (c *conn) forward(f *msrp.Frame, t *route) error {
 	p := pending{route: t, since: c.now, kind: kindOf(f)}
-	if f.Invalid != nil || len(f.TransactionID) > maxIdent || len(f.MessageID) > maxIdent || p.kind.isSend() && len(f.MessageID) == 0 {
+	send := string(f.Method) == msrp.MethodSend
+	if f.Invalid != nil || len(f.TransactionID) > maxIdent || len(f.MessageID) > maxIdent || send && len(f.MessageID) == 0 {
 		return c.refuse(f, msrp.StatusBadRequest)
 	}
 	p.messageID, p.id = newIdent(f.MessageID), newIdent(f.TransactionID)
-	code, err := c.pieces(f, t, &p)
+	code, err := c.pieces(f, &p, send)
 	switch {
 	case err != nil:
 		return err
@@ -49,63 +49,58 @@ func kindOf(f *msrp.Frame) kind {
 	return reported
 }
 
-func (k kind) isSend() bool { return k == partial || k == reported || k == withheld }
-
-// pieces passes on a frame, in chunks if it is longer than pieceBytes. Once one of them is refused the others are left out.
-func (c *conn) pieces(f *msrp.Frame, t *route, p *pending) (code int, err error) {
+// pieces passes a frame on, in several chunks if it is longer than pieceBytes (RFC 4976 section 6.4.1). If one of them cannot be passed on the others are left out, and
+// the next hop is told. The status is the one to refuse the request with.
+func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error) {
 	g := &c.frame
 	*g = *f
-	g.ToPath, g.FromPath = t.to, t.from
-	start := max(f.ByteRange.Start, 1)
+	g.ToPath, g.FromPath = p.route.to, p.route.from
+	p.byteRange = msrp.ByteRange{Start: max(f.ByteRange.Start, 1), Total: f.ByteRange.Total}
+	if f.ByteRange == (msrp.ByteRange{}) {
+		p.byteRange.Total = msrp.Unknown
+	}
 	for whole := true; ; whole = false {
 		body, end, err := c.take()
-		if err != nil {
-			return 0, err
+		if err == nil {
+			err = c.pay(p.route, len(body)+headSize(g))
 		}
-		if g.Continuation = f.Continuation; !end {
-			g.Continuation = msrp.More
-		}
+		p.bytes, p.byteRange.End = len(body), p.byteRange.Start+int64(len(body))-1
 		if whole = whole && end; !whole {
-			g.ByteRange = msrp.ByteRange{Start: start, End: start + int64(len(body)) - 1, Total: total(f)}
-			start += int64(len(body))
+			g.ByteRange = p.byteRange
 		}
-		if code == 0 {
+		if g.Continuation = msrp.More; end {
+			g.Continuation = f.Continuation
+			p.withhold()
+		}
+		switch {
+		case err == nil && (send || whole):
 			code = c.pass(g, body, p)
+		case err == errNoRoom:
+			code, err = msrp.StatusStopSending, nil
+		case err == nil:
+			code = msrp.StatusBadRequest // RFC 4975 section 7.1: only a SEND may be longer
 		}
-		if end {
-			return code, nil
+		if (code != 0 || err != nil) && !whole && send {
+			c.abort(g, *p)
 		}
+		if code != 0 || err != nil || end {
+			return code, err
+		}
+		p.byteRange.Start = p.byteRange.End + 1
 	}
 }
 
-// total is that of a message whose chunk f is.
-func total(f *msrp.Frame) int64 {
-	if f.ByteRange == (msrp.ByteRange{}) {
-		return msrp.Unknown
-	}
-	return f.ByteRange.Total
-}
-
-// take collects the next piece of a body, until the next call; end tells whether it is the last.
-func (c *conn) take() (body []byte, end bool, err error) {
-	c.body = c.body[:0]
-	for len(c.body) < pieceBytes {
-		piece, err := c.dec.Body()
-		if err == io.EOF {
-			return c.body, true, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		c.body = append(c.body, piece...)
-	}
-	return c.body, false, nil
+// abort tells the next hop that no more of a message is to come (RFC 4975 section 7.1).
+func (c *conn) abort(f *msrp.Frame, p pending) {
+	p.kind, p.byteRange.End = silent, p.byteRange.Start-1
+	f.ByteRange, f.Continuation = p.byteRange, msrp.Aborted
+	c.pass(f, nil, &p)
+	c.flush()
 }
 
 // pass queues one frame for the next hop, and returns the status to refuse it with.
 func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 	t := p.route.target
-	p.byteRange, p.bytes = f.ByteRange, len(body)
 	size := headSize(f) + len(body)
 	n, err := t.reserve(p, size)
 	for err == errNoRoom && c.awaitRoom(t, size) {
@@ -113,6 +108,7 @@ func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 	}
 	switch {
 	case err == errNoRoom:
+		c.r.counts.queuesFull.Add(1)
 		return msrp.StatusStopSending
 	case err != nil:
 		return msrp.StatusTimeout
@@ -123,9 +119,12 @@ func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 	}
 	f.TransactionID = t.appendID(c.ident[:0], n, p.kind != silent)
 	if q.frame, err = msrp.AppendFrame(buffer.New(size), f, body); err != nil {
+		buffer.Recycle(q.frame)
 		t.release(q)
 		return msrp.StatusBadRequest
 	}
+	c.r.counts.forwarded.Add(1)
+	c.r.counts.forwardedBytes.Add(int64(len(q.frame)))
 	t.push(q)
 	c.touch(t)
 	return 0
@@ -138,33 +137,42 @@ func (c *conn) reserve(p *pending, size int) (n uint64, err error) {
 	switch {
 	case c.err != nil:
 		return 0, c.err
-	case c.bytes > 0 && c.bytes+size > c.r.o.QueueBytes, p.kind != silent && c.ring.full():
+	case !c.hasRoom(size) || p.kind != silent && c.ring.full():
 		return 0, errNoRoom
 	}
-	c.bytes += size
+	c.count(size)
 	if p.kind == silent {
 		c.silents++
 		return c.silents, nil
 	}
-	p.route.sends.Add(1)
-	p.route.bytes.Add(int64(p.bytes))
+	p.route.begun(p)
 	c.arm()
 	return c.ring.add(p), nil
+}
+
+func (c *conn) hasRoom(size int) bool {
+	return (c.bytes == 0 || c.bytes+size <= c.r.o.QueueBytes) && c.r.queued.Load()+int64(size) <= int64(c.r.o.MaxQueueBytes)
 }
 
 // release takes back what reserve has given.
 func (c *conn) release(q queued) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.bytes -= q.size
-	if q.n > 0 && c.ring.get(q.n-1) != nil {
-		c.ring.get(q.n - 1).settle()
-		c.ring.remove(q.n - 1)
+	if c.err != nil {
+		return
+	}
+	c.count(-q.size)
+	if q.n > 0 {
+		if p := c.ring.get(q.n - 1); p != nil {
+			p.route.settled(p)
+			c.ring.remove(q.n - 1)
+		}
 	}
 	c.look()
 }
 
-// awaitRoom waits for room in the queue of the only connection that c sends to, false if there is none in time or if c sends to others too: they do not wait for it.
+// awaitRoom waits for room in the queue of the only connection that c sends to; false if there is none in time, or if c sends to others too: they do not
+// wait for that one.
 func (c *conn) awaitRoom(t *conn, size int) bool {
 	for _, other := range c.routes {
 		if other.target != t && other.valid() {
@@ -176,5 +184,10 @@ func (c *conn) awaitRoom(t *conn, size int) bool {
 	defer cancel()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.until(ctx, func() bool { return t.bytes == 0 || t.bytes+size <= t.r.o.QueueBytes && !t.ring.full() }) == nil
+	met := func() bool { return t.hasRoom(size) && !t.ring.full() }
+	if t.bytes == 0 && !met() { // too much waits elsewhere
+		return false
+	}
+	defer func(start time.Time) { c.now += time.Since(start) }(time.Now())
+	return t.until(ctx, met) == nil
 }

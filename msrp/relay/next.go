@@ -61,6 +61,7 @@ func (c *conn) dialLoop() {
 	nc, err := c.dial()
 	if err == nil && c.open(nc) {
 		err = c.read()
+		c.rest()
 	}
 	c.close(err)
 }
@@ -107,21 +108,28 @@ func (c *conn) proves(host string) bool {
 	if c.hop.session == "" && c.hop.secure {
 		return strings.EqualFold(c.hop.host, host)
 	}
-	cert := c.certificate()
-	return cert != nil && cert.VerifyHostname(host) == nil
+	return c.cert != nil && c.cert.VerifyHostname(host) == nil
 }
 
-// certificate is what an accepted connection has shown and TLS has verified; nil if it has none, as clients.
+// certificate is what an accepted connection has shown, if it is one of another relay's; nil for clients, whatever they show (RFC 4976 section 9.2).
 func (c *conn) certificate() *x509.Certificate {
 	tc, ok := c.nc.(interface{ ConnectionState() tls.ConnectionState })
-	if !ok || c.hop != (nextHop{}) {
+	if !ok || c.r.o.Relays == nil {
 		return nil
 	}
-	state := tc.ConnectionState()
-	if len(state.VerifiedChains) == 0 {
+	shown := tc.ConnectionState().PeerCertificates
+	if len(shown) == 0 {
 		return nil
 	}
-	return state.PeerCertificates[0]
+	o := x509.VerifyOptions{Roots: c.r.o.Relays, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, cert := range shown[1:] {
+		o.Intermediates.AddCert(cert)
+	}
+	if _, err := shown[0].Verify(o); err != nil {
+		c.r.o.Logger.Debug("relay: a certificate that is not another relay's", "remote", c.nc.RemoteAddr(), "error", err)
+		return nil
+	}
+	return shown[0]
 }
 
 // serves makes an accepted connection the one to the relay at its other end, if there is none yet (RFC 4976 section 6.4.2).

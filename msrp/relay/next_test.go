@@ -139,8 +139,8 @@ func two(t testing.TB, mutual bool) (n *msrptest.Network, roots *tls.Config, rel
 	pool.AddCert(cert2.Leaf)
 	n, roots, relays = &msrptest.Network{}, &tls.Config{RootCAs: pool}, map[string]*Relay{}
 	for host, cert := range map[string]tls.Certificate{"intra.example.com": cert1, "extra.example.com": cert2} {
-		o := Options{Host: host, Authenticator: users, Dialer: n, TLS: roots.Clone()}
-		server := &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool}
+		o := Options{Host: host, Authenticator: users, Dialer: n, TLS: roots.Clone(), Relays: pool}
+		server := &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true, ClientAuth: tls.RequestClientCert}
 		if mutual {
 			o.TLS.Certificates = server.Certificates
 		}

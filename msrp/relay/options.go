@@ -2,12 +2,12 @@ package relay
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/otrchat/otrchat/msrp"
@@ -28,6 +28,11 @@ type Options struct {
 	// TLS is used when dialling msrps next hops, with ServerName set to the hop's host where it is empty; other relays want a certificate in it (RFC 4976 section
 	// 9.2). Default: such next hops are refused.
 	TLS *tls.Config
+	// Relays are the authorities of the certificates by which other relays are known that connect to us (RFC 4976 section 6.3), to go on for clients of theirs. Their
+	// certificates are for their host names and for client authentication. The listener has to ask for them, with tls.RequestClientCert and nothing stricter: clients
+	// may have certificates too, which say nothing here. Default: other relays are treated as clients are, and a URI given to a client behind one is good for the
+	// connection of its AUTH alone.
+	Relays *x509.CertPool
 	// AllowTCP lets clients authenticate over connections without TLS, and the relay dial other relays without, both of which RFC 4976 section 9.2 forbids. A
 	// next hop that is an endpoint, without a relay, may have an msrp URI in any case. Default false.
 	AllowTCP bool
@@ -48,8 +53,13 @@ type Options struct {
 	MaxUnauthenticated int
 	// MaxSessions bounds the URIs that one user has at a time. Default 64.
 	MaxSessions int
+	// Rate bounds what a user sends, in bytes for a second; who sends more is read no faster. The same bounds each connection on which others than relays send to clients.
+	// Default 32 MiB.
+	Rate int
 	// QueueBytes bounds what waits to be written to one connection, in bytes; it is at least 128 KiB. Default 1 MiB.
 	QueueBytes int
+	// MaxQueueBytes bounds what waits on all connections together, with what has been read of frames that are not whole yet. Default 512 MiB.
+	MaxQueueBytes int
 	// IdleTimeout is how long a connection may be silent (RFC 4976 section 6.5). Default 1 hour.
 	IdleTimeout time.Duration
 	// Coalesce lets frames that wait to be written share a Write of up to 64 KiB, as msrp.Options.Coalesce does. Default false: over TLS a frame is a record of its
@@ -78,6 +88,7 @@ const (
 	roomTimeout     = 20 * time.Second // for the next hop to make room
 	writeTimeout    = 30 * time.Second // for one Write
 	pieceTimeout    = 2 * time.Minute  // for one piece of a frame to come
+	relieveTimeout  = 5 * time.Second  // for a peer to read our answers before it is read again
 	lingerTimeout   = time.Second      // for a peer to read its last response
 )
 
@@ -94,7 +105,9 @@ func (o *Options) withDefaults() (Options, error) {
 		{"MaxConnections", &r.MaxConnections, 16384, 1},
 		{"MaxUnauthenticated", &r.MaxUnauthenticated, 1024, 1},
 		{"MaxSessions", &r.MaxSessions, 64, 1},
+		{"Rate", &r.Rate, 32 << 20, 1024},
 		{"QueueBytes", &r.QueueBytes, 1 << 20, leastQueue},
+		{"MaxQueueBytes", &r.MaxQueueBytes, 512 << 20, leastQueue},
 	} {
 		if *n.value == 0 {
 			*n.value = n.deflt
@@ -150,26 +163,4 @@ func (o *Options) withDefaults() (Options, error) {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
 	return r, nil
-}
-
-// parseHost reads host or host:port.
-func parseHost(s string) (msrp.URI, error) {
-	return msrp.ParseURI("msrp://" + s + ";tcp")
-}
-
-// localHost has the host and port of an address of ours.
-func localHost(a net.Addr) msrp.URI {
-	u, err := parseHost(a.String())
-	if err != nil {
-		return msrp.URI{Host: "localhost"}
-	}
-	return u
-}
-
-func hostport(u msrp.URI) string {
-	port := u.Port
-	if port == 0 {
-		port = msrp.DefaultPort
-	}
-	return net.JoinHostPort(u.Host, strconv.Itoa(int(port)))
 }

@@ -72,7 +72,7 @@ func (c *conn) owe(frame []byte) error {
 		}
 		return nil
 	}
-	c.bytes += size
+	c.count(size)
 	c.owed += size
 	c.queue = append(c.queue, queued{frame: frame, size: size, owed: true})
 	return nil
@@ -189,8 +189,9 @@ func (c *conn) wrote(batch []queued) {
 	now := c.r.clock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	size := 0
 	for _, q := range batch {
-		c.bytes -= q.size
+		size += q.size
 		if q.owed {
 			c.owed -= q.size
 		}
@@ -199,7 +200,28 @@ func (c *conn) wrote(batch []queued) {
 		}
 		buffer.Recycle(q.frame)
 	}
+	if c.err == nil {
+		c.count(-size)
+	}
 	c.look()
+}
+
+// count, under mu, adds bytes to what waits. A closed connection counts no more.
+func (c *conn) count(n int) {
+	c.bytes += n
+	c.r.queued.Add(int64(n))
+}
+
+// relieve gives a peer that sends faster than it reads our answers a moment to catch up: meanwhile its connection is not read.
+func (c *conn) relieve() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owed <= owedBytes/2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, relieveTimeout)
+	defer cancel()
+	c.until(ctx, func() bool { return c.owed <= owedBytes/4 })
 }
 
 // until, under mu, waits for a condition, looking whenever something has been written or answered. Errors: the connection's, or ctx's.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/otrchat/otrchat/msrp"
@@ -24,17 +25,21 @@ type Relay struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of every goroutine
-	start  time.Time      // what clock counts from; in the past, so that zero stands for never
+	queued atomic.Int64   // bytes that wait, on all connections
+	counts counts
+	start  time.Time // what clock counts from; in the past, so that zero stands for never
 
 	mu        sync.Mutex
 	closed    bool
 	draining  bool
+	empty     chan struct{} // closed when draining and the last binding is gone
+	emptied   sync.Once
 	listeners []net.Listener
 	conns     map[*conn]struct{}
 	strangers strangers
 	hops      map[nextHop]*conn
 	bindings  map[string]*binding // by session-id
-	users     map[string]int      // bindings of each user
+	users     map[string]*user    // who have bindings
 	names     map[string]struct{} // host:port of every URI given out, in lower case
 	lastID    uint64              // of a connection
 }
@@ -51,10 +56,14 @@ func New(o *Options) (*Relay, error) {
 	}
 	r := &Relay{
 		o: opts, gate: g, start: time.Now().Add(-time.Second), conns: map[*conn]struct{}{}, hops: map[nextHop]*conn{},
-		bindings: map[string]*binding{}, users: map[string]int{}, names: map[string]struct{}{},
+		bindings: map[string]*binding{}, users: map[string]*user{}, names: map[string]struct{}{},
+		empty: make(chan struct{}),
 	}
 	if opts.Host != "" {
 		r.host, _ = parseHost(opts.Host)
+	}
+	if r.host.Port != 0 {
+		r.names[hostport(r.host)] = struct{}{}
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
@@ -72,7 +81,7 @@ func (r *Relay) Serve(l net.Listener) error {
 		l.Close()
 		return ErrClosed
 	}
-	r.listeners = append(r.listeners, l)
+	r.listen(l)
 	r.wg.Add(1)
 	go r.accept(l)
 	return nil
@@ -103,36 +112,48 @@ func (r *Relay) ServeConn(nc net.Conn) {
 	c := newStranger(r, nc)
 	oldest, err := r.admit(c)
 	if err != nil {
+		r.counts.refusedConnections.Add(1)
 		r.o.Logger.Warn("relay: connection refused", "remote", nc.RemoteAddr(), "error", err)
 		nc.Close()
 		return
 	}
 	if oldest != nil {
+		r.counts.evicted.Add(1)
 		oldest.close(errEvicted)
 	}
 	go c.readLoop()
 }
 
-// Shutdown takes no new connections and URIs, waits until what it has accepted is passed on, and closes. The error is ctx's if it ended
-// first; the Relay is closed in any case.
+// Shutdown takes no new connections and gives out no new URIs, while clients that have one go on, and prolong it. When the last URI is gone or ctx ends it gives what is
+// on its way another second, and closes. The error is ctx's if it ended first; the Relay is closed in any case.
 func (r *Relay) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	r.draining = true
 	for _, l := range r.listeners {
 		l.Close()
 	}
+	r.leave()
 	r.mu.Unlock()
-	err := r.drained(ctx)
+	var err error
+	select {
+	case <-r.empty:
+	case <-r.ctx.Done():
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	linger, cancel := context.WithTimeout(r.ctx, lingerTimeout)
+	defer cancel()
+	for _, c := range r.all() {
+		c.drained(linger)
+	}
 	return errors.Join(err, r.Close())
 }
 
-func (r *Relay) drained(ctx context.Context) error {
-	for _, c := range r.all() {
-		if err := c.drained(ctx); err != nil {
-			return err
-		}
+// leave ends, under r.mu, Shutdown's waiting for clients when there are none.
+func (r *Relay) leave() {
+	if r.draining && len(r.bindings) == 0 {
+		r.emptied.Do(func() { close(r.empty) })
 	}
-	return nil
 }
 
 func (r *Relay) all() []*conn {

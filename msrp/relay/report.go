@@ -10,6 +10,7 @@ import (
 
 // report is the REPORT that the sender of a failed SEND is owed (RFC 4976 section 6.4.1). It goes back on the sender's connection, whatever the From-Path says.
 func (c *conn) report(p *pending, code int) []byte {
+	c.r.counts.reports.Add(1)
 	var id [idBytes]byte
 	return encode(&msrp.Frame{
 		TransactionID: c.appendID(id[:0], c.nextSilent(), false), Method: []byte(msrp.MethodReport),

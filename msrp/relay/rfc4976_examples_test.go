@@ -39,7 +39,7 @@ func (f *federation) relay(host string, known bool) {
 	if known {
 		client.Certificates = []tls.Certificate{f.certs[host]}
 	}
-	r := start(f, f.n, host+":9000", func(o *relay.Options) { o.AllowTCP, o.TLS = false, client })
+	r := start(f, f.n, host+":9000", func(o *relay.Options) { o.AllowTCP, o.TLS, o.Relays = false, client, f.roots })
 	l, err := f.n.Listen(host + ":9000")
 	require.NoError(f, err)
 	require.NoError(f, r.Serve(tls.NewListener(l, f.server(host))))
@@ -48,7 +48,7 @@ func (f *federation) relay(host string, known bool) {
 // server is the configuration of a listener.
 func (f *federation) server(host string) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{f.certs[host]}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: f.roots, DynamicRecordSizingDisabled: true,
+		Certificates: []tls.Certificate{f.certs[host]}, ClientAuth: tls.RequestClientCert, DynamicRecordSizingDisabled: true,
 	}
 }
 

@@ -30,6 +30,13 @@ const (
 	auth                 // like answered; a failure counts
 )
 
+// withhold lets the sender of a SEND wait for the next hop's answer if much is on its way already.
+func (p *pending) withhold() {
+	if p.kind == reported && p.route.isFull() {
+		p.kind = withheld
+	}
+}
+
 // ident is a transaction ID or Message-ID.
 type ident struct {
 	n    uint8

@@ -15,6 +15,7 @@ type route struct {
 	bindings       [2]*binding // whose URIs are at the front of the To-Path; the second may be nil
 	rawTo, rawFrom string      // the paths as they come
 	to, from       []byte      // and as they are passed on (RFC 4976 section 6.4.1)
+	bucket         *bucket     // that the sender has to pay from; nil for another relay
 	own            []byte      // the first URI of rawTo: ours
 	prefix         []byte      // what is before rawFrom in from: our own URIs
 	back           []byte      // the same in the order of a response's From-Path
@@ -30,6 +31,21 @@ func (t *route) isFor(f *msrp.Frame) bool {
 func (t *route) valid() bool {
 	return !t.bindings[0].gone.Load() && (t.bindings[1] == nil || !t.bindings[1].gone.Load()) && !t.target.closed()
 }
+
+// begun counts a request on its way.
+func (t *route) begun(p *pending) {
+	t.sends.Add(1)
+	t.bytes.Add(int64(p.bytes))
+}
+
+// settled is its reverse.
+func (t *route) settled(p *pending) {
+	t.sends.Add(-1)
+	t.bytes.Add(-int64(p.bytes))
+}
+
+// isFull tells whether so much is on its way that the sender has to wait for the answers of the next hop. Senders with a window of their own never see that.
+func (t *route) isFull() bool { return t.sends.Load() >= windowSends || t.bytes.Load() >= windowBytes }
 
 // stray is the code for a request that is not for us at all.
 const stray = -1
@@ -68,12 +84,14 @@ func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 		return msrp.StatusNoSession // expired, for example
 	case b == nil:
 		return stray
+	case b.uri.Secure && !c.secure:
+		return msrp.StatusForbidden
 	case len(to) < 2:
 		return msrp.StatusNoSession // a relay has no sessions of its own
 	case c.r.isOurs(from[0]):
 		return msrp.StatusForbidden // what has come through us does not come from outside
 	}
-	t.bindings[0] = b
+	t.bindings[0], t.bucket = b, &b.user.bucket
 	if !b.isFrom(c) || !b.covers(from) {
 		return c.inward(t, b, to[1:], from)
 	}
@@ -98,9 +116,11 @@ func (c *conn) inward(t *route, b *binding, rest, from msrp.Path) (code int) {
 		return code
 	}
 	if len(from) > 1 {
+		t.bucket = nil // of many senders
 		c.serves(from[0])
 		return 0
 	}
+	t.bucket = &c.bucket
 	return b.meet(from[0], c)
 }
 

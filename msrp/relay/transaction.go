@@ -61,7 +61,7 @@ func (c *conn) response(f *msrp.Frame) {
 	c.ring.remove(n)
 	c.look()
 	c.mu.Unlock()
-	p.settle()
+	p.route.settled(&p)
 	switch {
 	case p.kind == answered || p.kind == auth:
 		c.passBack(f, &p)
@@ -81,15 +81,9 @@ func (p *pending) isAnswer(f *msrp.Frame) bool {
 	return samePath(f.ToPath, first(t.from))
 }
 
-// settle gives the room in its route's window back.
-func (p *pending) settle() {
-	p.route.sends.Add(-1)
-	p.route.bytes.Add(-int64(p.bytes))
-}
-
 // lost is for a request that gets no answer any more.
 func (c *conn) lost(p *pending, code int) {
-	p.settle()
+	p.route.settled(p)
 	if p.kind == reported || p.kind == withheld || p.kind == partial && p.written == 0 {
 		c.fail(p, code)
 	}
