@@ -152,6 +152,9 @@ func (c *conn) close(err error) {
 		c.mu.Unlock()
 		return
 	}
+	if c.relay != nil && c.ending { // the relay only follows the last session's Shutdown
+		err = ErrClosed
+	}
 	c.err = err
 	c.w.close() // before anybody waits for its goroutine
 	close(c.done)
