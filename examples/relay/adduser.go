@@ -16,10 +16,9 @@ import (
 // machine could read it.
 func addUser(args []string, stdin *os.File, stderr io.Writer) error {
 	flags := flag.NewFlagSet("relay adduser", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	path := flags.String("users", "users", "the users `file`, made if it is not there")
 	realm := flags.String("realm", "", "the `realm` of the relay")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args, stderr); err != nil {
 		return err
 	}
 	if flags.NArg() != 1 {

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"net"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -60,21 +59,18 @@ func TestFailover(t *testing.T) {
 
 // site is what the relays of a domain have in common.
 type site struct {
-	program, users, chain, key string
-	client                     *tls.Config
+	users, chain, key string // files
+	client            *tls.Config
 }
 
 func newSite(t *testing.T) *site {
-	program := filepath.Join(t.TempDir(), "relay")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
 	certificate, roots := certtest.New(t, "example.com", "127.0.0.1")
 	chain, key := certtest.PEM(t, certificate)
 	var users bytes.Buffer
 	for _, who := range []user{alice, bob} {
 		users.WriteString(who.line(passwords[who]))
 	}
-	return &site{program, write(t, "users", users.Bytes()), write(t, "relay.pem", chain), write(t, "relay.key", key), &tls.Config{RootCAs: roots}}
+	return &site{write(t, "users", users.Bytes()), write(t, "relay.pem", chain), write(t, "relay.key", key), &tls.Config{RootCAs: roots}}
 }
 
 // process is a relay that runs.
@@ -86,7 +82,7 @@ type process struct {
 
 func (s *site) start(t *testing.T) process {
 	address := freeAddress(t)
-	cmd := exec.Command(s.program, "-host", address, "-realm", "example.com", "-listen", address, "-users", s.users,
+	cmd := command("-host", address, "-realm", "example.com", "-listen", address, "-users", s.users,
 		"-certificate", s.chain, "-key", s.key, "-relay-authorities", s.chain, "-next-hops", "127.0.0.0/8", "-reload", "24h")
 	p := foreign.Start(t, cmd)
 	require.NoError(t, p.WaitFor("msg=listening", patience))

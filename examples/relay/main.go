@@ -25,10 +25,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // the second signal is not caught
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	switch err := run(ctx, os.Args[1:], os.Stdin, os.Stderr, hangup); {
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
-	case err != nil:
+	if err := run(ctx, os.Args[1:], os.Stdin, os.Stderr, hangup); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "relay:", err)
 		os.Exit(1)
 	}

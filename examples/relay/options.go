@@ -27,7 +27,6 @@ type options struct {
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&o.listenTLS, "listen", ":2855", "`address` for TLS; empty for none")
 	flags.StringVar(&o.listenInsecure, "listen-insecure", "", "`address` without TLS, where passwords can be guessed and texts without OTR read by whoever is on the way; default none")
 	flags.StringVar(&o.relay.Host, "host", "", "`name` of this relay in the URIs that it gives out, with :port if that is not 2855: clients and other relays must reach it there. Required")
@@ -49,10 +48,21 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.DurationVar(&o.reload, "reload", 10*time.Second, "`time` between two looks whether files have changed")
 	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that sessions get to end after SIGTERM")
 	flags.TextVar(&o.level, "log", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args, stderr); err != nil {
 		return nil, err
 	}
 	return o, o.check(flags.Args())
+}
+
+// parseFlags shows the flags to who asks for them and leaves errors to the caller.
+func parseFlags(flags *flag.FlagSet, args []string, stderr io.Writer) error {
+	flags.SetOutput(io.Discard)
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stderr)
+		flags.PrintDefaults()
+	}
+	return err
 }
 
 func (o *options) check(rest []string) error {
@@ -63,8 +73,12 @@ func (o *options) check(rest []string) error {
 		return errors.New("-host is required")
 	case o.listenTLS == "" && o.listenInsecure == "":
 		return errors.New("neither -listen nor -listen-insecure")
-	case o.listenTLS != "" && (o.certificateFile == "" || o.keyFile == ""):
+	case (o.certificateFile == "") != (o.keyFile == ""):
+		return errors.New("-certificate and -key go together")
+	case o.listenTLS != "" && o.certificateFile == "":
 		return errors.New("-listen wants -certificate and -key")
+	case o.relayAuthorities != "" && o.certificateFile == "":
+		return errors.New("-relay-authorities wants -certificate and -key")
 	case o.reload <= 0:
 		return errors.New("-reload must be more than 0")
 	case o.drain < 0:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"reflect"
 	"strings"
 	"syscall"
@@ -28,7 +29,23 @@ import (
 	"github.com/otrchat/otrchat/msrp/relay"
 )
 
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+// asProgram in the environment makes the test binary the program.
+const asProgram = "OTRCHAT_RELAY_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	leakcheck.Main(m)
+}
+
+// command runs the program as a process.
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
 
 // program is the program within the test.
 type program struct {
@@ -110,7 +127,9 @@ func TestFlags(t *testing.T) {
 	for want, args := range map[string]string{
 		"-host is required":                        "-listen-insecure :0",
 		"neither -listen nor -listen-insecure":     "-host a -listen=",
-		"-listen wants -certificate and -key":      "-host a -certificate x",
+		"-listen wants -certificate and -key":      "-host a",
+		"-certificate and -key go together":        "-host a -certificate x",
+		"-relay-authorities wants -certificate":    "-host a -listen= -listen-insecure :0 -relay-authorities x",
 		`there is no command "serve"`:              "-host a serve",
 		"-reload must be more than 0":              "-host a -listen= -listen-insecure :0 -reload 0s",
 		"-drain is less than 0":                    "-host a -listen= -listen-insecure :0 -drain -1s",
@@ -282,6 +301,21 @@ func TestDrainEnds(t *testing.T) {
 	p.term()
 	<-p.ended
 	<-way.Done()
+}
+
+func TestExitCodes(t *testing.T) {
+	out, err := command("-h").CombinedOutput()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "-certificate file")
+	for want, args := range map[string][]string{
+		"relay: -host is required\n":                        nil,
+		"relay: adduser wants one name, after the flags\n":  {"adduser"},
+		"relay: flag provided but not defined: -password\n": {"adduser", "-password", "x", "alice"},
+	} {
+		out, err := command(args...).CombinedOutput()
+		assert.Error(t, err)
+		assert.Equal(t, want, string(out))
+	}
 }
 
 // The signals reach the program as a process.
