@@ -34,13 +34,14 @@ type Client struct {
 const (
 	maxNotifications = 16 // at the same time; half of them are kept for critical ones
 	maxInbox         = 1024
-
-	// Statuses of SIP.
-	unavailable   = 480
-	notAcceptable = 488
-
 	// maxMessage is what we take of a peer: the most that OTR takes, and the head of a message/cpim.
 	maxMessage = otrsession.DefaultMaxMessage + cpim.MaxHeaderBytes
+)
+
+// Statuses of SIP that an invitation gets without the application.
+const (
+	statusUnavailable   = 480
+	statusNotAcceptable = 488
 )
 
 // New checks o and makes a Client. It does no I/O; call Listen next. The error names the option that is wrong.
@@ -105,8 +106,8 @@ func (c *Client) ListenOn(sip, msrp net.Listener) error {
 func (c *Client) Fingerprint() Fingerprint { return c.o.Key.Fingerprint() }
 
 // Call invites target, a SIP URI, and returns when the chat is up; encryption starts by itself where the policy says so. ctx bounds the call
-// alone: when it ends first, the invitation is cancelled. Errors: *sip.StatusError for a refusal, ErrClosed, one wrapping ErrRelay, or what the layers below
-// say.
+// alone: when it ends first, the invitation is cancelled. Errors: *sip.StatusError for a refusal, ErrClosed, one wrapping ErrRelay, or what the
+// layers below say.
 func (c *Client) Call(ctx context.Context, target string) (*EncryptedChat, error) {
 	m, offer, err := c.offer(ctx)
 	if err != nil {
@@ -126,8 +127,8 @@ type Invitation struct {
 	i *sip.Invitation
 }
 
-// Accept returns the next invitation. One of a caller whose MSRP we cannot speak is refused meanwhile (488): TLS up to the caller itself, unless our side has TLS,
-// too, to Options.Relay. The error is ErrClosed or ctx's.
+// Accept returns the next invitation. Callers who want TLS up to themselves are refused meanwhile (488), unless Options.Relay gives our side TLS, too. The
+// error is ErrClosed or ctx's.
 func (c *Client) Accept(ctx context.Context) (*Invitation, error) {
 	for {
 		i, err := c.agent.Accept(ctx)
@@ -137,7 +138,7 @@ func (c *Client) Accept(ctx context.Context) (*Invitation, error) {
 		case c.suits(i.Offer()):
 			return &Invitation{c, i}, nil
 		}
-		i.Reject(c.ctx, notAcceptable, "") // it fails if the caller has given up
+		i.Reject(c.ctx, statusNotAcceptable, "") // it fails if the caller has given up
 	}
 }
 
@@ -158,12 +159,12 @@ func (i *Invitation) Reject(ctx context.Context, code int) error {
 	return i.c.wrap(i.i.Reject(ctx, code, ""))
 }
 
-// Answer takes the chat. It returns when the chat is up; see Client.Call. Where we cannot take it, without the relay for example, the caller is refused with
-// 480.
+// Answer takes the chat. It returns when the chat is up; see Client.Call. Where our side cannot be opened, as without a way through the relay, the caller
+// is refused with 480.
 func (i *Invitation) Answer(ctx context.Context) (*EncryptedChat, error) {
 	m, answer, err := i.media(ctx)
 	if err != nil {
-		i.i.Reject(i.c.ctx, unavailable, "") // it fails if the caller has given up
+		i.i.Reject(i.c.ctx, statusUnavailable, "") // it fails if the caller has given up
 		return nil, err
 	}
 	call, err := i.i.Answer(ctx, answer)

@@ -11,6 +11,12 @@
 // It joins packages that each can be used alone: sip sets up the call, msrp carries the messages (RFC 4975), otrsession encrypts them (OTR
 // version 3), contacts remembers the keys, notify warns the user.
 //
+// # Relays
+//
+// With Options.Relay every chat goes through an MSRP relay (RFC 4976), over a connection of its own or over one for all, and no socket is opened for MSRP:
+// messages get through to who sits behind a NAT. The peer needs no relay, and may have another one. Without a way through the relay there is no
+// chat (ErrRelay); a chat whose way is lost ends, and the next one asks for a new way.
+//
 // # Policies
 //
 // Opportunistic asks every peer for encryption and goes on in plain text with one that does not answer. Always never lets a text leave
@@ -26,7 +32,8 @@
 //
 // 256 events or 16 MiB wait for Receive, and behind them what msrp's inbox holds (1,024 messages, 16 MiB); what comes on top of that is refused on the wire, and
 // the sender is told. A text may be about 3 MiB when encrypted (otrsession.DefaultMaxMessage), or what the peer's max-size says. A peer has
-// Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP. At most 16 notifications run at a time.
+// Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP; how long a relay may take stands at msrp.Endpoint.DialRelay. At
+// most 16 notifications run at a time.
 //
 // # Security
 //
@@ -35,5 +42,6 @@
 // what everybody knows. A new key of a known contact is announced once, in the chat and to Options.Notifier, and stays visible as Changed until
 // it is verified. After the peer ended encryption, or became a conference in an encrypted chat, nothing is sent until the user decides; and a text
 // that was given while the chat was encrypted never leaves in plain text. The signalling (who talks to whom, when) and the sizes
-// of messages are visible to the network, and so is MSRP's and SIP's plain TCP.
+// of messages are visible to the network, and so is MSRP's and SIP's plain TCP. A relay is verified by Options.TLS, but TLS ends there: it sees what the network
+// sees without TLS, all of a chat that is not encrypted by OTR and when how much is sent of one that is.
 package otrchat

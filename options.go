@@ -53,8 +53,8 @@ type Options struct {
 	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
 	// Default: that address.
 	MSRPHost string
-	// Relay is the MSRP relay through which every chat goes, and as which user, for who cannot be reached or does not want to show the own address (RFC 4976). A chat that gets no
-	// way through it fails: it never goes without. Each chat has a connection to the relay, or all one if Relay.Shared is set. Default: none.
+	// Relay is the MSRP relay through which every chat goes, and our name and password there, for who cannot be reached directly (RFC 4976). A chat that
+	// gets no way through it fails: it never goes without. Each chat has its own connection to the relay, or all have one if Relay.Shared is set. Default: none.
 	Relay *msrp.RelayOptions
 	// TLS verifies MSRP relays, our own and those of peers. Default: by the authorities that the system trusts.
 	TLS *tls.Config

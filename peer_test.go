@@ -23,6 +23,7 @@ type peer struct {
 	msrp  *msrp.Endpoint
 	at    string
 	cpim  bool
+	setup sip.Setup // of its answers
 }
 
 // newPeer listens on loopback. It takes message/cpim, as Blink does, unless told to be plain.
@@ -42,7 +43,7 @@ func newPeer(t testing.TB, o *sip.Options, rec *tap.Recorder) *peer {
 	l := listener(t, rec)
 	require.NoError(t, agent.ListenOn(l))
 	require.NoError(t, endpoint.Serve(listener(t, rec)))
-	return &peer{t: t, agent: agent, msrp: endpoint, at: "sip:bob@" + l.Addr().String() + ";transport=tcp", cpim: true}
+	return &peer{t: t, agent: agent, msrp: endpoint, at: "sip:bob@" + l.Addr().String() + ";transport=tcp", cpim: true, setup: sip.SetupPassive}
 }
 
 // line is a chat of a peer's. Its otr speaks only when a test hands it something.
@@ -62,7 +63,7 @@ func (p *peer) media(s *msrp.Session, setup sip.Setup) *sip.Media {
 	return &sip.Media{Path: s.LocalPath().Strings(), AcceptTypes: types, AcceptWrappedTypes: []string{"*"}, Setup: setup}
 }
 
-// answer takes the next call and connects, passive as Blink does.
+// answer takes the next call and connects, passive as Blink does unless told otherwise.
 func (p *peer) answer(ctx context.Context) (*line, error) {
 	i, err := p.agent.Accept(ctx)
 	if err != nil {
@@ -72,11 +73,15 @@ func (p *peer) answer(ctx context.Context) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := i.Answer(ctx, p.media(s, sip.SetupPassive))
+	c, err := i.Answer(ctx, p.media(s, p.setup))
 	if err != nil {
 		return nil, err
 	}
-	return p.connect(ctx, c, s, msrp.Passive)
+	role := msrp.Passive
+	if p.setup == sip.SetupActive {
+		role = msrp.Active
+	}
+	return p.connect(ctx, c, s, role)
 }
 
 func (p *peer) connect(ctx context.Context, c *sip.Call, s *msrp.Session, role msrp.Role) (*line, error) {

@@ -135,7 +135,7 @@ func TestTagIsTakenUp(t *testing.T) {
 
 func TestSetPolicy(t *testing.T) {
 	store := contacts.NewMemory()
-	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon, Policy: otrchat.Never})
+	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Policy: otrchat.Never})
 	bob := newUser(t, "bob", nil)
 	a, b := call(t, alice, bob)
 	require.Equal(t, otrchat.Never, a.Policy())

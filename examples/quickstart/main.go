@@ -4,6 +4,7 @@
 //
 //	go run ./examples/quickstart             # the story
 //	go run ./examples/quickstart -v          # with the SIP and MSRP traffic
+//	go run ./examples/quickstart -relay      # through an MSRP relay, with TLS
 //	go run ./examples/quickstart -answer x   # Bob gives a wrong answer
 //
 // A program of your own can use everything shown here but two packages, which are conveniences of this repository: internal/tap records what
@@ -29,7 +30,8 @@ func main() {
 	var o options
 	flag.BoolVar(&o.verbose, "v", false, "show the SIP and MSRP traffic as it passes")
 	flag.StringVar(&o.answer, "answer", secret, "what Bob answers to Alice's question")
-	flag.IntVar(&o.port, "port", 0, fmt.Sprintf("the first of the %d ports to listen on; 0 lets the system choose them", ports))
+	flag.IntVar(&o.port, "port", 0, fmt.Sprintf("the first of the %d ports to listen on, %d with -relay; 0 lets the system choose them", ports, ports+1))
+	flag.BoolVar(&o.relay, "relay", false, "send all messages through an MSRP relay, with TLS, and tell what it saw")
 	flag.Parse()
 
 	restore := quiet.Stdout()

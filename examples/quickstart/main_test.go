@@ -90,8 +90,13 @@ var whole = []string{
 
 func assertWhole(t *testing.T, output string) {
 	t.Helper()
+	assertLines(t, output, whole)
+}
+
+func assertLines(t *testing.T, output string, lines []string) {
+	t.Helper()
 	rest := "\n" + output
-	for _, line := range whole {
+	for _, line := range lines {
 		_, after, found := strings.Cut(rest, "\n"+line)
 		if !assert.True(t, found, "%q is missing, or not in its place, in:\n%s", line, output) {
 			return
@@ -166,7 +171,7 @@ func TestSeen(t *testing.T) {
 	n, recorded := seen("Meet me", rec)
 	assert.Equal(t, 1, n, "also across two pieces")
 	assert.Equal(t, len(rec.Bytes()), recorded)
-	_, err := sent(rec, "m1")
+	_, err := sent(rec, "Alice", "m1")
 	require.Error(t, err, "Bob sent it, not Alice")
 }
 
@@ -184,12 +189,12 @@ func TestSent(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, b.Close())
-	frame, err := sent(rec, "m2")
+	frame, err := sent(rec, "Alice", "m2")
 	require.NoError(t, err)
 	assert.Equal(t, "MSRP x2 SEND\r\nMessage-ID: m2\r\n\r\ntwo", frame)
-	_, err = sent(rec, "m3")
+	_, err = sent(rec, "Alice", "m3")
 	require.Error(t, err)
-	_, err = sent(rec, "m")
+	_, err = sent(rec, "Alice", "m")
 	require.Error(t, err)
 }
 

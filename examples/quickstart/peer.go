@@ -21,7 +21,7 @@ type peer struct {
 
 // newPeer makes a peer that listens. A focus is the server in the middle of a conference: it says so in its SIP messages (RFC 4579).
 func (s *story) newPeer(ctx context.Context, name string, focus bool) (*peer, error) {
-	agent, err := sip.New(&sip.Options{Address: address(name), DisplayName: name, Focus: focus})
+	agent, err := sip.New(&sip.Options{Address: address(name), DisplayName: name, Focus: focus, AcceptTLS: true}) // TLS between Alice and her relay
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 
 const (
 	host  = "127.0.0.1"
-	ports = 10 // two for each of Alice, Bob, Bob's second program, Carol and the conference
+	ports = 10 // two for each of Alice, Bob, Bob's second program, Carol and the conference; the relay has one more
 )
 
 // person is somebody with a chat program made with this SDK.
@@ -35,6 +35,9 @@ func (s *story) newPerson(ctx context.Context, name string, o otrchat.Options) (
 	}
 	o.Address, o.DisplayName, o.Key = address(name), name, key
 	o.OTRTimeout = time.Second // on one machine a program that can encrypt answers much sooner
+	if s.hub != nil {
+		s.hub.through(name, &o)
+	}
 	client, err := otrchat.New(&o)
 	if err != nil {
 		return nil, err
@@ -65,12 +68,16 @@ func (s *story) listen(ctx context.Context, name string) (*sockets, error) {
 	if err != nil {
 		return nil, errors.Join(err, sip.Close())
 	}
-	o := &tap.Options{Local: name, Remote: "the other side"}
+	wire := tap.New(s.tapOptions(name, "the other side"))
+	return &sockets{tap.Listener(sip, wire), tap.Listener(msrp, wire), wire}, nil
+}
+
+func (s *story) tapOptions(local, remote string) *tap.Options {
+	o := &tap.Options{Local: local, Remote: remote}
 	if s.options.verbose {
 		o.Live = s.out
 	}
-	wire := tap.New(o)
-	return &sockets{tap.Listener(sip, wire), tap.Listener(msrp, wire), wire}, nil
+	return o
 }
 
 func (s *story) listenTCP(ctx context.Context) (net.Listener, error) {

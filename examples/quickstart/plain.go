@@ -57,9 +57,10 @@ func (s *story) conference(ctx context.Context) error {
 	return errors.Join(check("?OTR on the wire", traces, 0), check("bytes that were not recorded", room.wire.Lost(), 0))
 }
 
+const hello, welcome = "Hello, this is Alice.", "Hello Alice, good to hear you."
+
 // inClear sends a text each way, both the next that the other side gets, and hangs up.
 func (s *story) inClear(ctx context.Context, alices *otrchat.EncryptedChat, session *msrp.Session, p *peer, lock otrchat.Security) error {
-	const hello, welcome = "Hello, this is Alice.", "Hello Alice, good to hear you."
 	delivery, err := alices.Send(ctx, hello)
 	if err != nil {
 		return err

@@ -49,7 +49,12 @@ func (s *story) message(ctx context.Context) error {
 	if err := delivery.Wait(ctx); err != nil { // until Bob's program reports that it has understood
 		return err
 	}
-	frame, err := sent(s.alice.wire, delivery.ID())
+	wires := []*tap.Recorder{s.alice.wire, s.bob.wire}
+	wire, from := s.alice.wire, "Alice"
+	if s.hub != nil {
+		wires, wire, from = append(wires, s.hub.wire), s.hub.wire, aClient
+	}
+	frame, err := sent(wire, from, delivery.ID())
 	if err != nil {
 		return err
 	}
@@ -58,7 +63,7 @@ func (s *story) message(ctx context.Context) error {
 		fmt.Fprintln(s.out, shortened(strings.TrimSpace("| "+line)))
 	}
 	s.show("Bob reads", message.Text)
-	found, recorded := seen(words, s.alice.wire, s.bob.wire)
+	found, recorded := seen(words, wires...)
 	s.show("Her words in clear", times(found, recorded))
 	return errors.Join(
 		check("what Bob reads", message.Text, words),
@@ -167,11 +172,11 @@ func (s *story) newKey(ctx context.Context) (err error) {
 	return errors.Join(check("the contact of the notification", n.Contact, s.alices.Contact()), s.alices.Shutdown(ctx))
 }
 
-// sent finds the MSRP message with that Message-ID among the bytes that Alice's program wrote.
-func sent(wire *tap.Recorder, id string) (string, error) {
+// sent finds the MSRP message with that Message-ID among the bytes that one side wrote.
+func sent(wire *tap.Recorder, from, id string) (string, error) {
 	for _, stream := range wire.Streams() {
 		at := bytes.Index(stream.Data, []byte("Message-ID: "+id+"\r\n"))
-		if stream.From != "Alice" || at < 0 {
+		if stream.From != from || at < 0 {
 			continue
 		}
 		// A message begins with "MSRP abc SEND" and ends with a line "-------abc$".

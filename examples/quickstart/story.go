@@ -20,6 +20,7 @@ type options struct {
 	verbose bool
 	answer  string // Bob's, to Alice's question
 	port    int    // the first to listen on; 0 for any
+	relay   bool   // between all of them
 }
 
 // story is what the steps have in common.
@@ -30,6 +31,7 @@ type story struct {
 	contacts string                   // the file in which Alice's program keeps her contacts
 	warnings chan notify.Notification // what Alice's program would show on her desktop
 
+	hub          *hub // nil without -relay
 	alice, bob   *person
 	alices, bobs *otrchat.EncryptedChat // the two ends of the chat between them
 	whenItIsOver []func() error
@@ -43,10 +45,7 @@ func tell(ctx context.Context, out io.Writer, o options) (err error) {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	steps := []struct {
-		title string
-		run   func(context.Context) error
-	}{
+	steps := []step{
 		{"Alice calls Bob, and the chat encrypts itself", s.call},
 		{"A message, as typed and as it stood on the wire", s.message},
 		{"Do both see each other's real key?", s.fingerprints},
@@ -54,6 +53,9 @@ func tell(ctx context.Context, out io.Writer, o options) (err error) {
 		{"Somebody calls as Bob, with another key", s.newKey},
 		{"A call to a program that knows no encryption", s.plain},
 		{"A call to a conference", s.conference},
+	}
+	if s.hub != nil {
+		steps = append(steps, step{"What the relay saw", s.relayed})
 	}
 	for i, step := range steps {
 		fmt.Fprintf(s.out, "\n%d. %s\n", i+1, step.title)
@@ -63,6 +65,11 @@ func tell(ctx context.Context, out io.Writer, o options) (err error) {
 	}
 	fmt.Fprint(s.out, "\nAll steps came out as they should.\n")
 	return nil
+}
+
+type step struct {
+	title string
+	run   func(context.Context) error
 }
 
 // begin opens the sockets of Alice and Bob. Alice's contacts are kept in a file, so that a new key is noticed after a restart, too; Bob's
@@ -77,6 +84,12 @@ func (s *story) begin(ctx context.Context) error {
 	store, err := filestore.New(&filestore.Options{Path: s.contacts})
 	if err != nil {
 		return err
+	}
+	if s.options.relay {
+		if s.hub, err = s.newHub(ctx); err != nil {
+			return err
+		}
+		s.say("Between them stands an MSRP relay, which they reach over TLS and log in to.")
 	}
 	if s.alice, err = s.newPerson(ctx, "Alice", otrchat.Options{Contacts: store, Notifier: notify.Func(s.notify)}); err != nil {
 		return err
