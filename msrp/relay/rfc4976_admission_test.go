@@ -66,12 +66,15 @@ func TestRFC4976_6_1_FailedRequests(t *testing.T) {
 func TestRFC4976_6_2_NotForTheRelay(t *testing.T) {
 	for _, to := range []string{
 		"msrp://other.example.com:2855;tcp", "msrp://other.example.com:2855/x;tcp " + bobURI, "msrp://relay.example.com:2856/x;tcp " + bobURI, bobURI,
+		"msrp://other.example.com:2855/ID;tcp " + bobURI, // with the session-id of its own URI
 	} {
 		for _, method := range []string{"SEND", "AUTH", "REPORT", "NICKNAME", "HUG"} {
 			inBubble(t, nil, func(t *testing.T, _ *msrptest.Network, r *relay.Relay) {
 				e := dial(t, r, aliceURI)
 				e.auth("alice", relayURI)
-				e.write("abcd", method, to, e.uri, "Message-ID: msg1")
+				own, err := msrp.ParseURI(e.path)
+				require.NoError(t, err)
+				e.write("abcd", method, strings.Replace(to, "ID", own.SessionID, 1), e.uri, "Message-ID: msg1")
 				require.True(t, e.closed(), "%s %s", method, to)
 				e.quiet()
 			})

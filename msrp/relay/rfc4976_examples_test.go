@@ -3,6 +3,7 @@ package relay_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,5 +143,49 @@ func TestRFC4976_5_1_ChainExample(t *testing.T) {
 		require.Equal(t, "MSRP ID 200 OK\nTo-Path: ALICE\nFrom-Path: INTRA\n-------ID$\n", text(t, alice.next(), names...))
 		require.Equal(t, "MSRP ID SEND\nTo-Path: BOB\nFrom-Path: EXTRA INTRA ALICE\nMessage-ID: msg2\nByte-Range: 1-1/1\nContent-Type: text/plain\n\ny\n-------ID$\n",
 			text(t, peer.next(), names...))
+	})
+}
+
+// Section 5.1: client A behind the relays B and C, client F behind E and D, and a session between them. Both are endpoints of package msrp.
+func TestRFC4976_5_1_FourRelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFederation(t, "b.example.com", "c.example.com", "d.example.net", "e.example.net")
+		for host := range f.certs {
+			f.relay(host, true)
+		}
+		open := func(host, username, inner, outer string) *msrp.Session {
+			e, err := msrp.New(&msrp.Options{Host: host, Dialer: f.n, TLS: &tls.Config{RootCAs: f.roots}})
+			require.NoError(t, err)
+			t.Cleanup(func() { e.Close() })
+			way, err := e.DialRelay(t.Context(), &msrp.RelayOptions{
+				URI: "msrps://" + inner + ":9000;tcp", Username: username, Password: "secret",
+				Next: &msrp.RelayOptions{URI: "msrps://" + outer + ":9000;tcp", Username: username, Password: "secret"},
+			})
+			require.NoError(t, err)
+			s, err := e.NewSession(&msrp.SessionOptions{Relay: way, Secure: true})
+			require.NoError(t, err)
+			for i, want := range []string{outer, inner, host} {
+				require.Equal(t, want, s.LocalPath()[i].Host)
+			}
+			require.Len(t, s.LocalPath(), 3)
+			return s
+		}
+		alice, bob := open("a.example.com", "alice", "b.example.com", "c.example.com"), open("f.example.net", "bob", "e.example.net", "d.example.net")
+		connected := make(chan error, 1)
+		go func() { connected <- bob.Connect(t.Context(), alice.LocalPath(), msrp.Passive, nil) }()
+		require.NoError(t, alice.Connect(t.Context(), bob.LocalPath(), msrp.Active, nil))
+		require.NoError(t, <-connected)
+		for _, way := range [][2]*msrp.Session{{alice, bob}, {bob, alice}} {
+			for _, size := range []int{5, 100_000} {
+				body := strings.Repeat("x", size)
+				d, err := way[0].Send(t.Context(), &msrp.Message{ContentType: "text/plain", Body: []byte(body), SuccessReport: true})
+				require.NoError(t, err)
+				m, err := way[1].Receive(t.Context())
+				require.NoError(t, err)
+				require.True(t, string(m.Body) == body)
+				require.NoError(t, d.Wait(t.Context()), "the success report has come all the way back")
+			}
+		}
+		require.Len(t, f.n.Wires(), 5, "A B, B C, C D, D E, E F")
 	})
 }

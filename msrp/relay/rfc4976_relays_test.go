@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"crypto/tls"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,46 @@ func TestRFC4976_6_3_AnyConnectionOfARelay(t *testing.T) {
 				alice.quiet()
 				require.Len(t, f.n.Wires(), before+1, "nobody was dialled")
 			}
+		})
+	}
+}
+
+// Section 5.1: Use-Path has the relays in the order of the client's To-Path, which is not that of the From-Path that the last one sees.
+func TestRFC4976_5_1_UsePathOfThreeRelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := []string{"r1.example.com", "r2.example.com", "r3.example.com"}
+		f := newFederation(t, hosts...)
+		for _, host := range hosts {
+			f.relay(host, true)
+		}
+		alice := f.client(hosts[0], "msrps://alice.example.com:9892/98cjs;tcp")
+		for i, host := range hosts {
+			before := alice.path
+			alice.auth("alice", strings.TrimSpace(before+" msrps://"+host+":9000;tcp"))
+			require.True(t, strings.HasPrefix(alice.path, before))
+			require.Len(t, strings.Fields(alice.path), i+1)
+			require.Contains(t, strings.Fields(alice.path)[i], host)
+		}
+	})
+}
+
+// Section 9.2: who only says that it comes from a relay gets nothing that is for that relay.
+func TestRFC4976_9_2_PretendedRelay(t *testing.T) {
+	for _, certificate := range []string{"", "other.example.com"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFederation(t, "a.example.org", "b.example.net", "other.example.com")
+			f.relay("a.example.org", true)
+			f.relay("b.example.net", true)
+			alice, bob := f.client("a.example.org", "msrps://alice.example.org:7965/bar;tcp"), f.client("b.example.net", "msrps://bob.example.net:8145/foo;tcp")
+			alice.auth("alice", "msrps://a.example.org:9000;tcp")
+			bob.auth("bob", "msrps://b.example.net:9000;tcp")
+			mallory := f.clientAs(certificate, "a.example.org", bob.path+" "+bob.uri)
+			mallory.send("abcd", alice.path+" "+alice.uri, "x", msrp.Complete, "Message-ID: msg1", "Byte-Range: 1-1/1")
+			mallory.frames()
+			alice.frames()
+			alice.send("abce", alice.path+" "+bob.path+" "+bob.uri, "y", msrp.Complete, "Message-ID: msg2", "Byte-Range: 1-1/1")
+			require.Equal(t, "msg2", string(bob.next().MessageID))
+			mallory.quiet()
 		})
 	}
 }

@@ -63,14 +63,17 @@ func TestRFC4976_6_4_3_Dropped(t *testing.T) {
 	}
 }
 
-// Nor does a response to a request come over another connection than the request went.
+// Nor does a response to a request come over another connection than the request went, not even over one on which as many requests wait for theirs.
 func TestRFC4976_6_4_3_OnlyOnItsConnection(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, n *msrptest.Network, r *relay.Relay) {
-		accept := listen(t, n, "bob.example.com:8145", bobURI)
+		const malloryURI = "msrp://mallory.example.com:1/m;tcp"
+		accept, acceptMallory := listen(t, n, "bob.example.com:8145", bobURI), listen(t, n, "mallory.example.com:1", malloryURI)
 		alice := dial(t, r, aliceURI)
 		alice.auth("alice", relayURI)
 		_, f := asked(t, alice, accept)
-		mallory := dial(t, r, bobURI)
+		alice.write("d93m", "NICKNAME", alice.path+" "+malloryURI, aliceURI)
+		mallory := acceptMallory()
+		require.Equal(t, "NICKNAME", string(mallory.next().Method))
 		mallory.answer(f, "200 OK")
 		alice.quiet()
 	})
