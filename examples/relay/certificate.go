@@ -41,40 +41,40 @@ func (c *certificate) expiry() int64 {
 	return 0
 }
 
-// server is for listeners. With authorities a client may show a certificate of theirs, which says that it is a relay (RFC 4976 section 6.3).
-func (c *certificate) server(authorities string) (*tls.Config, error) {
+// server is for listeners. Where other relays are to be known by their certificates, clients are asked for one and may show any, or none (RFC 4976 section 6.1).
+func (c *certificate) server(relays bool) *tls.Config {
 	config := &tls.Config{
 		MinVersion:                  tls.VersionTLS12,
 		GetCertificate:              func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 		DynamicRecordSizingDisabled: true, // AG Projects' software wants one frame in one record
 	}
-	if authorities == "" {
-		return config, nil
+	if relays {
+		config.ClientAuth = tls.RequestClientCert
 	}
-	config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, x509.NewCertPool()
-	return config, appendAuthorities(config.ClientCAs, authorities)
+	return config
 }
 
-// client is for connections to other relays and to clients that listen: the system's roots and authorities tell whether they are who they say.
-func (c *certificate) client(authorities string) (*tls.Config, error) {
-	config := &tls.Config{
+// client is for connections to other relays and to clients that listen: the system's roots tell whether they are who they say, and the authorities of the file besides.
+func (c *certificate) client(authorities string) (config *tls.Config, err error) {
+	config = &tls.Config{
 		MinVersion:           tls.VersionTLS12,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 	if authorities == "" {
 		return config, nil
 	}
-	var err error
 	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
 		return nil, err
 	}
-	return config, appendAuthorities(config.RootCAs, authorities)
+	_, err = readAuthorities(authorities, config.RootCAs)
+	return config, err
 }
 
-func appendAuthorities(pool *x509.CertPool, path string) error {
+// readAuthorities adds the certificates of a PEM file to the pool.
+func readAuthorities(path string, pool *x509.CertPool) (*x509.CertPool, error) {
 	text, err := os.ReadFile(path)
 	if err == nil && !pool.AppendCertsFromPEM(text) {
 		err = errors.New(path + ": no certificate in it")
 	}
-	return err
+	return pool, err
 }

@@ -46,12 +46,21 @@ func counter[T int | int64](name, help string, value func(*relay.Stats) T) numbe
 
 func (s *server) numbers() []number {
 	return []number{
-		gauge("connections", "Connections, those to next hops included.", func(st *relay.Stats) int { return st.Connections }),
+		gauge("connections", "Connections, with those to next hops.", func(st *relay.Stats) int { return st.Connections }),
 		gauge("unauthenticated_connections", "Connections without a successful request yet.", func(st *relay.Stats) int { return st.Unauthenticated }),
-		gauge("sessions", "URIs given out.", func(st *relay.Stats) int { return st.Sessions }),
+		gauge("sessions", "URIs given out and valid.", func(st *relay.Stats) int { return st.Sessions }),
 		gauge("users", "Users who have a URI.", func(st *relay.Stats) int { return st.Users }),
-		gauge("queued_bytes", "Bytes that wait to be written, on all connections.", func(st *relay.Stats) int { return st.QueuedBytes }),
+		gauge("queued_bytes", "Bytes that wait to be written, or to be whole frames, on all connections.", func(st *relay.Stats) int { return st.QueuedBytes }),
 		gauge("unanswered_requests", "Requests that were passed on and wait for their response.", func(st *relay.Stats) int { return st.Unanswered }),
+		counter("forwarded_requests", "Requests passed on, pieces of long ones counted.", func(st *relay.Stats) int64 { return st.Forwarded }),
+		counter("forwarded_bytes", "Their size.", func(st *relay.Stats) int64 { return st.ForwardedBytes }),
+		counter("throttled", "Times that a sender had to wait for its rate.", func(st *relay.Stats) int64 { return st.Throttled }),
+		counter("full_queues", "Requests refused with 413 because too much waited for their next hop.", func(st *relay.Stats) int64 { return st.QueuesFull }),
+		counter("failure_reports", "Failure reports that the relay has made.", func(st *relay.Stats) int64 { return st.Reports }),
+		counter("auth_granted", "AUTH requests answered with 200.", func(st *relay.Stats) int64 { return st.AuthGranted }),
+		counter("auth_refused", "AUTH requests with wrong credentials, or not allowed.", func(st *relay.Stats) int64 { return st.AuthRefused }),
+		counter("refused_connections", "Connections that found no room.", func(st *relay.Stats) int64 { return st.RefusedConnections }),
+		counter("evicted_connections", "Unauthenticated connections closed to make room.", func(st *relay.Stats) int64 { return st.Evicted }),
 		counter("reload_failures", "Times that users or certificate could not be read again.", func(*relay.Stats) int64 { return s.reloadFailures.Load() }),
 		gauge("certificate_expiry_seconds", "When the certificate expires, as Unix time; 0 without one.", func(*relay.Stats) int64 { return s.certificate.expiry() }),
 		gauge("draining", "1 from SIGTERM on.", func(*relay.Stats) int {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,9 +16,6 @@ import (
 
 	"github.com/otrchat/otrchat/msrp/relay"
 )
-
-// flush is how long the last frames of sessions that are cut off may take.
-const flush = 5 * time.Second
 
 // server is the program at work.
 type server struct {
@@ -59,6 +57,11 @@ func (s *server) read() (err error) {
 	}
 	o := s.options.relay
 	o.Authenticator, o.AllowTCP, o.Logger = &s.users, s.listenInsecure != "", s.log
+	if s.relayAuthorities != "" {
+		if o.Relays, err = readAuthorities(s.relayAuthorities, x509.NewCertPool()); err != nil {
+			return err
+		}
+	}
 	if s.certificateFile != "" {
 		if o.TLS, err = s.certificate.client(s.relayAuthorities); err != nil {
 			return err
@@ -71,11 +74,7 @@ func (s *server) read() (err error) {
 // bind takes the addresses.
 func (s *server) bind() error {
 	if s.listenTLS != "" {
-		config, err := s.certificate.server(s.relayAuthorities)
-		if err != nil {
-			return err
-		}
-		l, err := tls.Listen("tcp", s.listenTLS, config)
+		l, err := tls.Listen("tcp", s.listenTLS, s.certificate.server(s.relayAuthorities != ""))
 		if err != nil {
 			return err
 		}
@@ -123,30 +122,18 @@ func (s *server) serve(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 }
 
-// shutDown takes no new connections, lets the clients that are there finish, for -drain at most, and ends the relay.
+// shutDown takes no new clients, lets those that are there finish, for -drain at most, and ends the relay.
 func (s *server) shutDown() error {
 	s.draining.Store(true)
 	s.log.Info("draining", "at most", s.drain)
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-	deadline := time.After(s.drain)
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for waits := true; waits && s.relay.Stats().Sessions > 0; {
-		select {
-		case <-look.C:
-		case <-deadline:
-			waits = false
-		}
-	}
-	s.log.Info("ending", "sessions cut off", s.relay.Stats().Sessions)
-	ctx, cancel := context.WithTimeout(context.Background(), flush)
+	ctx, cancel := context.WithTimeout(context.Background(), s.drain)
 	defer cancel()
-	if err := s.relay.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	err := s.relay.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("sessions were cut off")
+		return nil
 	}
-	return nil
+	return err
 }
 
 // close gives back what open took.

@@ -240,6 +240,27 @@ func TestCertificateIsReloaded(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still there")
 }
 
+// Other relays are asked for their certificates where there are authorities to know them by, and nobody else is.
+func TestRelaysAreAskedForTheirCertificate(t *testing.T) {
+	pair, roots := certtest.New(t, "example.com")
+	c, k := certtest.PEM(t, pair)
+	chain, key := write(t, "relay.pem", c), write(t, "relay.key", k)
+	flags := append(insecure(t), "-listen", "127.0.0.1:0", "-certificate", chain, "-key", key)
+	for _, more := range [][]string{nil, {"-relay-authorities", chain}} {
+		asked := false
+		c, err := tls.Dial("tcp", serve(t, append(flags, more...)...).address(), &tls.Config{RootCAs: roots, ServerName: "example.com",
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				asked = true
+				return &tls.Certificate{}, nil
+			}})
+		require.NoError(t, err)
+		c.Close()
+		assert.Equal(t, more != nil, asked)
+	}
+	err := run(t.Context(), append(flags, "-relay-authorities", key), nil, io.Discard, nil)
+	assert.ErrorContains(t, err, key+": no certificate in it")
+}
+
 func TestEveryNumberIsPublished(t *testing.T) {
 	s := &server{options: &options{}}
 	fields := reflect.TypeFor[relay.Stats]()
