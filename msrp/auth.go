@@ -3,6 +3,7 @@ package msrp
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/otrchat/otrchat/msrp/internal/buffer"
 )
@@ -20,9 +21,8 @@ type reply struct {
 	whole bool // it comes from the last relay of To-Path, else from one before
 }
 
-// ask sends an AUTH to the last relay of a path and waits for the response, 30 s at most. It belongs to the connection and to no session. whole tells that the response comes from
-// that relay and not from one before it.
-func (r *Relay) ask(ctx context.Context, to Path, header []Header) (f *Frame, whole bool, err error) {
+// ask sends an AUTH to the last relay of a path and waits for the response, 30 s at most. It belongs to the connection and to no session.
+func (r *Relay) ask(ctx context.Context, to Path, header []Header) (*reply, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, responseTimeout, ErrTimeout)
 	defer cancel()
 	_, id := newTransactionID(nil)
@@ -30,21 +30,28 @@ func (r *Relay) ask(ctx context.Context, to Path, header []Header) (f *Frame, wh
 		TransactionID: id[:], Method: []byte(MethodAuth), ToPath: to.Append(nil), FromPath: r.own.Append(nil), Header: header, Continuation: Complete,
 	}, nil)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	t := &transaction{id: id, to: to, reply: make(chan *reply, 1)}
 	r.pending.Store(t)
 	defer r.pending.Store(nil)
-	if err := r.conn.w.push(b); err != nil {
-		return nil, false, err
+	if err := r.conn.w.push(b); errors.Is(err, ErrClosed) {
+		return nil, r.lost()
+	} else if err != nil {
+		return nil, err
 	}
 	select {
 	case a := <-t.reply:
-		return &a.Frame, a.whole, nil
+		return a, nil
 	case <-r.ended.Done():
-		return nil, false, r.Err()
 	case <-ctx.Done():
-		return nil, false, context.Cause(ctx)
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case a := <-t.reply: // and then the relay hung up
+		return a, nil
+	default:
+		return nil, r.Err()
 	}
 }
 

@@ -162,10 +162,7 @@ func (c *conn) close(err error) {
 		c.unbound = false
 		c.e.unbound.Add(-1)
 	}
-	sessions, relayErr := c.sessions, err
-	if c.ending {
-		relayErr = ErrClosed // the relay only follows
-	}
+	sessions := c.sessions
 	c.sessions = nil
 	c.mu.Unlock()
 	hop.Alert(c.nc, c.nc.Close)
@@ -174,7 +171,7 @@ func (c *conn) close(err error) {
 	c.e.drop(c.link)
 	c.e.mu.Unlock()
 	if c.relay != nil {
-		c.relay.end(relayErr)
+		c.relay.end(err)
 	}
 	for _, s := range sessions {
 		s.lost(c, err)

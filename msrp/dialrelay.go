@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"time"
+	"unicode/utf8"
 
 	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
@@ -50,8 +51,9 @@ const (
 )
 
 // DialRelay connects to a relay and asks it, and those behind it, for a way through (AUTH, RFC 4976 section 5.1). If the relay's domain has several addresses the next one is tried where
-// connecting or TLS fails, or where the relay does not answer or has a fault of its own (5xx). ctx bounds the call; connecting takes 30 s at most, 10 s where there are more addresses, and each of at most 6 answers 30 s.
-// It needs no Options.Host: without one the sessions' URIs have our address on the connection to the relay. Certificates of Options.TLS are not shown to relays (section 9.2).
+// connecting or TLS fails, or where the relay does not answer or has a fault of its own (5xx). ctx bounds the call; connecting takes 30 s at most, 10 s where there are more addresses, and each of at most 6 answers
+// of a relay 30 s. It needs no Options.Host: without one the sessions' URIs have our address on the connection to the relay. Certificates of Options.TLS are not shown to relays (section 9.2).
+// The Relay lives until it is closed or lost, whether a session takes it or not.
 //
 // Errors: one that names the field of o that is wrong, ErrInsecure, ErrNoTLS, ErrClosed, *StatusError for a refusal (401 or 403 for a wrong password), one wrapping ErrRspauth or ErrMalformed for a relay that cannot be
 // trusted or understood, ErrTimeout, ctx's error, or what the network said.
@@ -65,22 +67,11 @@ func (e *Endpoint) DialRelay(ctx context.Context, o *RelayOptions) (*Relay, erro
 	}
 	ctx, cancel := e.whileOpen(ctx)
 	defer cancel()
-	addresses, err := e.findRelay(ctx, chain[0].uri)
-	for err == nil {
-		var r *Relay
-		if r, err = e.dialRelay(ctx, chain, addresses); err == nil {
-			return r, nil
-		}
-		if addresses = addresses[1:]; len(addresses) == 0 || isFinal(err) || ctx.Err() != nil {
-			break
-		}
-		e.o.Logger.Warn("msrp: trying the next relay of the domain", "error", err)
-		err = nil
+	r, err := e.dialDomain(ctx, chain)
+	if err != nil && e.Err() != nil {
+		err = ErrClosed
 	}
-	if e.Err() != nil {
-		return nil, ErrClosed
-	}
-	return nil, err
+	return r, err
 }
 
 // Validate checks o and the relays behind it as DialRelay does, without I/O. The error names the field that is wrong.
@@ -99,11 +90,11 @@ func (o *RelayOptions) check() (chain []relayOptions, err error) {
 		r.uri, err = ParseURI(o.URI)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("%s.URI: %w", field, err)
+			return nil, fmt.Errorf("msrp: %s.URI: %w", field, err)
 		case !r.uri.Secure && !o.AllowTCP:
-			return nil, fmt.Errorf("%s.URI: %w", field, ErrInsecure)
-		case o.Username == "" || !validText([]byte(o.Username)):
-			return nil, fmt.Errorf("msrp: %s.Username is empty, or has a control character", field)
+			return nil, fmt.Errorf("msrp: %s.URI: %w", field, ErrInsecure)
+		case o.Username == "" || !utf8.ValidString(o.Username) || !validText([]byte(o.Username)):
+			return nil, fmt.Errorf("msrp: %s.Username is empty, or no text", field)
 		case o.Expires < 0 || o.Expires%time.Second != 0:
 			return nil, fmt.Errorf("msrp: %s.Expires is negative, or no whole number of seconds", field)
 		case o.DigestURI > URINever:
@@ -136,6 +127,23 @@ func (e *Endpoint) whileOpen(ctx context.Context) (context.Context, context.Canc
 	return ctx, cancel
 }
 
+// dialDomain tries the addresses of a relay one after the other.
+func (e *Endpoint) dialDomain(ctx context.Context, chain []relayOptions) (*Relay, error) {
+	addresses, err := e.findRelay(ctx, chain[0].uri)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		address, more := addresses[0], len(addresses) > 1
+		r, err := e.dialRelay(ctx, chain, address, more)
+		if err == nil || !more || isFinal(err) || ctx.Err() != nil {
+			return r, err
+		}
+		e.o.Logger.Warn("msrp: trying the next relay of the domain", "error", err)
+		addresses = addresses[1:]
+	}
+}
+
 // findRelay returns the addresses of a relay. SRV records are for TLS alone (RFC 4976 section 8).
 func (e *Endpoint) findRelay(ctx context.Context, u URI) ([]string, error) {
 	if !u.Secure {
@@ -148,9 +156,9 @@ func (e *Endpoint) findRelay(ctx context.Context, u URI) ([]string, error) {
 	return addresses, nil
 }
 
-// dialRelay makes a Relay of the first of the addresses.
-func (e *Endpoint) dialRelay(ctx context.Context, chain []relayOptions, addresses []string) (*Relay, error) {
-	nc, err := e.reachRelay(ctx, chain[0].uri, addresses)
+// dialRelay makes a Relay of what is at an address.
+func (e *Endpoint) dialRelay(ctx context.Context, chain []relayOptions, address string, more bool) (*Relay, error) {
+	nc, err := e.reachRelay(ctx, chain[0].uri, address, more)
 	if err != nil {
 		return nil, fmt.Errorf("msrp: %w", err)
 	}
@@ -159,19 +167,19 @@ func (e *Endpoint) dialRelay(ctx context.Context, chain []relayOptions, addresse
 		nc.Close()
 		return nil, err
 	}
-	if err = r.register(ctx, chain); err == nil && r.conn.spawn(r.keep) {
-		return r, nil
+	if err = r.register(ctx, chain); err == nil && !r.conn.spawn(r.keep) {
+		err = r.lost()
 	}
-	if cause := r.Err(); cause != nil {
-		err = cause
+	if err != nil {
+		r.Close()
+		return nil, err
 	}
-	r.Close()
-	return nil, err
+	return r, nil
 }
 
-// reachRelay connects to the first of the addresses.
-func (e *Endpoint) reachRelay(ctx context.Context, u URI, addresses []string) (net.Conn, error) {
-	if len(addresses) > 1 {
+// reachRelay connects to an address.
+func (e *Endpoint) reachRelay(ctx context.Context, u URI, address string, more bool) (net.Conn, error) {
+	if more {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, addressTimeout)
 		defer cancel()
@@ -181,7 +189,7 @@ func (e *Endpoint) reachRelay(ctx context.Context, u URI, addresses []string) (n
 		cfg = e.o.TLS.Clone()
 		cfg.Certificates, cfg.GetClientCertificate = nil, nil // who shows one is a relay (RFC 4976 sections 6.3 and 9.2)
 	}
-	return hop.Dial(ctx, e.o.Dialer.DialContext, addresses[0], cfg, u.Host)
+	return hop.Dial(ctx, e.o.Dialer.DialContext, address, cfg, u.Host)
 }
 
 // newRelay runs the connection to a relay.

@@ -114,13 +114,19 @@ func TestRFC4976_8_RelaysOfADomain(t *testing.T) {
 			took  time.Duration
 			want  int // 0: the second is tried
 		}{
-			"works":       {works, 0, 1},
-			"refused":     {none, 0, 0},
-			"black hole":  {func(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }, addressTimeout, 0},
-			"no TLS":      {serving(func(nc net.Conn) { nc.Read(make([]byte, 1)) }), addressTimeout, 0},
-			"silent":      {overTLS(cfg, func(nc net.Conn) { io.Copy(io.Discard, nc) }), responseTimeout, 0},
-			"hangs up":    {overTLS(cfg, func(nc net.Conn) { readFrame(NewDecoder(nc, nil)); nc.Close() }), 0, 0},
-			"fault":       {overTLS(cfg, answering(t, "500 Such", secureUse)), 0, 0},
+			"works":      {works, 0, 1},
+			"refused":    {none, 0, 0},
+			"black hole": {func(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }, addressTimeout, 0},
+			"no TLS":     {serving(func(nc net.Conn) { nc.Read(make([]byte, 1)) }), addressTimeout, 0},
+			"silent":     {overTLS(cfg, func(nc net.Conn) { io.Copy(io.Discard, nc) }), responseTimeout, 0},
+			"hangs up":   {overTLS(cfg, func(nc net.Conn) { readFrame(NewDecoder(nc, nil)); nc.Close() }), 0, 0},
+			"fault":      {overTLS(cfg, answering(t, "500 Such", secureUse)), 0, 0},
+			"last words": {overTLS(cfg, func(nc net.Conn) {
+				r := &rawRelay{TB: t, nc: nc, d: NewDecoder(nc, nil)}
+				f, _, _ := readFrame(r.d)
+				r.answer(f, "403 Such")
+				nc.Close()
+			}), 0, 403},
 			"forbidden":   {overTLS(cfg, answering(t, "403 Such", secureUse)), 0, 403},
 			"no Use-Path": {overTLS(cfg, answering(t, "200 OK", "")), 0, 200},
 		} {

@@ -55,18 +55,18 @@ func (r *Relay) authenticate(ctx context.Context, l *lease, uri URI) (path Path,
 	var refused error
 	for range maxAuths {
 		authorized := l.client != nil && l.client.Fresh()
-		f, whole, err := r.ask(ctx, to, l.headers(uri, authorized))
+		a, err := r.ask(ctx, to, l.headers(uri, authorized))
 		if err != nil {
 			return nil, until, err
 		}
-		refused = &StatusError{f.Status, printable(f.Comment)}
+		refused = &StatusError{a.Status, printable(a.Comment)}
 		switch {
-		case !whole && f.Status == StatusOK:
+		case !a.whole && a.Status == StatusOK:
 			return nil, until, malformed("200 from a relay before the one that was asked")
-		case f.Status == StatusOK:
-			return l.granted(f, authorized, begun)
-		case f.Status == StatusUnauthorized && whole:
-			stale, err := l.challenge(f)
+		case a.Status == StatusOK:
+			return l.granted(&a.Frame, authorized, begun)
+		case a.Status == StatusUnauthorized && a.whole:
+			stale, err := l.challenge(&a.Frame)
 			if err != nil {
 				return nil, until, err
 			}
@@ -74,7 +74,7 @@ func (r *Relay) authenticate(ctx context.Context, l *lease, uri URI) (path Path,
 				return nil, until, refused
 			}
 			challenged = true
-		case f.Status == StatusOutOfBounds && whole && !bounded && l.bound(f):
+		case a.Status == StatusOutOfBounds && a.whole && !bounded && l.bound(&a.Frame):
 			bounded = true
 		default:
 			return nil, until, refused

@@ -96,6 +96,11 @@ func (r *Relay) carry(s *Session) (*conn, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
-	<-r.ended.Done() // its connection takes no more sessions because it is being closed
-	return nil, r.Err()
+	return nil, r.lost() // its connection takes no more sessions because of that
+}
+
+// lost is what a Relay has ended with whose connection is being closed.
+func (r *Relay) lost() error {
+	<-r.ended.Done()
+	return r.Err()
 }
