@@ -215,7 +215,7 @@ func TestSessionsChunks(t *testing.T) {
 	relayed := make(chan struct{})
 	go func() {
 		defer close(relayed)
-		relay(t, l, 5, cancel)
+		takeChunks(t, l, 5, cancel)
 	}()
 	path, err := msrp.ParsePath("msrp://" + l.Addr().String() + "/relay;tcp " + bob)
 	require.NoError(t, err)
@@ -227,8 +227,8 @@ func TestSessionsChunks(t *testing.T) {
 	assert.Subset(t, kinds, []string{"SEND $", "SEND +", "SEND #", "200 $"})
 }
 
-// relay answers the first requests, then calls stop and reads on until a message is aborted.
-func relay(t *testing.T, l net.Listener, answers int, stop func()) {
+// takeChunks answers the first requests, then calls stop and reads on until a message is aborted.
+func takeChunks(t *testing.T, l net.Listener, answers int, stop func()) {
 	nc, err := l.Accept()
 	if !assert.NoError(t, err) {
 		return
