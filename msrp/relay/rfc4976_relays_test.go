@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/certtest"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/msrptest"
 	"github.com/otrchat/otrchat/msrp/relay"
@@ -108,10 +109,12 @@ func TestRFC4976_6_3_CertificateOfThePreviousHop(t *testing.T) {
 		"none":            {"", "msrps://other.example.com:9000/o;tcp msrps://alice.example.com:1/a;tcp", 401},
 		"a client's":      {"other.example.com", "msrps://alice.example.com:1/a;tcp", 401},
 		"a client's name": {"other.example.com", "msrps://other.example.com:1/a;tcp", 401},
+		"untrusted":       {"unknown.example.com", "msrps://unknown.example.com:9000/o;tcp msrps://alice.example.com:1/a;tcp", 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFederation(t, "extra.example.com", "other.example.com")
+				f.certs["unknown.example.com"], _ = certtest.New(t, "unknown.example.com")
 				f.relay("extra.example.com", true)
 				e := f.clientAs(test.certificate, "extra.example.com", test.from)
 				e.write("abcd", "AUTH", "msrps://extra.example.com:9000;tcp", test.from)
