@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/textproto"
 	"os"
@@ -40,6 +41,30 @@ func TestKamailioConfiguration(t *testing.T) {
 	assert.Equal(t, "INVITE sip:bob@192.0.2.9:5060;transport=tcp SIP/2.0", first)
 	assert.Contains(t, invite.Get("Contact"), ";alias=127.0.0.1~", "requests within the call find the way back")
 	assert.Empty(t, invite.Get("Proxy-Authorization"))
+
+	answer := textproto.MIMEHeader{"Via": invite["Via"], "Record-Route": invite["Record-Route"], "From": invite["From"], "To": {invite.Get("To") + ";tag=2"},
+		"Call-Id": invite["Call-Id"], "Cseq": invite["Cseq"], "Contact": {"<sip:bob@192.0.2.9:5060;transport=tcp>"}}
+	callee.write(t, "SIP/2.0 200 OK", answer)
+	first, ok := caller.read(t)
+	require.Equal(t, "SIP/2.0 200 OK", first)
+	caller.write(t, "ACK "+uriOf(ok)+" SIP/2.0", within(ok, ok.Get("From"), ok.Get("To"), strings.Replace(ok.Get("Cseq"), "INVITE", "ACK", 1)))
+	first, _ = callee.read(t)
+	assert.Equal(t, "ACK sip:bob@192.0.2.9:5060;transport=tcp SIP/2.0", first)
+	callee.write(t, "BYE "+uriOf(invite)+" SIP/2.0", within(invite, answer.Get("To"), answer.Get("From"), "1 BYE"))
+	first, _ = caller.read(t)
+	assert.Equal(t, "BYE sip:alice@192.0.2.9:5060;transport=tcp SIP/2.0", first)
+}
+
+// uriOf is that of the Contact, which is for requests within the call.
+func uriOf(h textproto.MIMEHeader) string {
+	uri, _, _ := strings.Cut(strings.TrimPrefix(h.Get("Contact"), "<"), ">")
+	return uri
+}
+
+// within is the header of a request within the call that h is of.
+func within(h textproto.MIMEHeader, from, to, cseq string) textproto.MIMEHeader {
+	return textproto.MIMEHeader{"Via": {"SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bK" + strings.Fields(cseq)[1]}, "Route": h["Record-Route"], "From": {from}, "To": {to},
+		"Call-Id": h["Call-Id"], "Cseq": {cseq}, "Max-Forwards": {"70"}}
 }
 
 // kamailio starts Kamailio with the configuration and the users and returns its address.
@@ -113,35 +138,45 @@ func (c *sipClient) request(t *testing.T, method string, from, to user, code str
 	if method == "REGISTER" {
 		uri = "sip:" + to.realm
 	}
-	first, header := c.send(t, method, uri, from, to, "")
+	first, header := c.send(t, method, uri, from, to, "", "")
 	for _, h := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
 		if challenge := header.Get(h); challenge != "" {
 			parsed, err := digest.ParseChallenge(challenge)
 			require.NoError(t, err)
 			credentials := digest.NewClient(parsed, c.who.name, c.password).Authorization(method, uri)
 			name := map[string]string{"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}[h]
-			first, _ = c.send(t, method, uri, from, to, name+": "+credentials+"\r\n")
+			first, _ = c.send(t, method, uri, from, to, name, credentials)
 		}
 	}
 	assert.Equal(t, code, strings.Fields(first)[1], first)
 }
 
-func (c *sipClient) send(t *testing.T, method, uri string, from, to user, more string) (first string, header textproto.MIMEHeader) {
+func (c *sipClient) send(t *testing.T, method, uri string, from, to user, field, credentials string) (first string, header textproto.MIMEHeader) {
 	t.Helper()
 	c.sequence++
 	n := strconv.Itoa(c.sequence)
-	_, err := c.Write([]byte(strings.Join([]string{
-		method + " " + uri + " SIP/2.0",
-		"Via: SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bK" + c.who.name + n + ";rport",
-		"Max-Forwards: 70",
-		"From: <sip:" + from.name + "@" + from.realm + ">;tag=1",
-		"To: <sip:" + to.name + "@" + to.realm + ">",
-		"Call-ID: " + c.who.name + method + to.name,
-		"CSeq: " + n + " " + method,
-		"Contact: <sip:" + c.who.name + "@192.0.2.9:5060;transport=tcp>",
-		more + "Content-Length: 0\r\n\r\n"}, "\r\n")))
-	require.NoError(t, err)
+	header = textproto.MIMEHeader{
+		"Via": {"SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bK" + c.who.name + n + ";rport"}, "Max-Forwards": {"70"},
+		"From": {"<sip:" + from.name + "@" + from.realm + ">;tag=1"}, "To": {"<sip:" + to.name + "@" + to.realm + ">"},
+		"Call-Id": {c.who.name + method + to.name}, "Cseq": {n + " " + method}, "Contact": {"<sip:" + c.who.name + "@192.0.2.9:5060;transport=tcp>"},
+	}
+	if credentials != "" {
+		header.Set(field, credentials)
+	}
+	c.write(t, method+" "+uri+" SIP/2.0", header)
 	return c.read(t)
+}
+
+func (c *sipClient) write(t *testing.T, first string, header textproto.MIMEHeader) {
+	t.Helper()
+	text := first + "\r\n"
+	for name, values := range header {
+		for _, v := range values {
+			text += name + ": " + v + "\r\n"
+		}
+	}
+	_, err := io.WriteString(c, text+"Content-Length: 0\r\n\r\n")
+	require.NoError(t, err)
 }
 
 func (c *sipClient) read(t *testing.T) (first string, header textproto.MIMEHeader) {
