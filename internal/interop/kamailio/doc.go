@@ -1,6 +1,7 @@
 // Package kamailio runs Kamailio as an MSRP relay (RFC 4976) for tests: [Start] on plain TCP, [StartTLS] on TLS, each a process of its own on a free port of
 // 127.0.0.1. Any user may AUTH there with [Password], in the realm [Realm]. The configuration, kamailio.cfg, is that of Kamailio's documentation with a
-// larger receive buffer: without it frames are refused that fit into the 10,000 bytes of body which we send through relays.
+// larger receive buffer and a longer write queue: without the first it refuses frames with the 10,000 bytes of body which we send through relays, and
+// without the second it closes connections on which more than 32 KiB wait, after it has answered 200 for them.
 //
 // A test on a machine without Kamailio (Debian: kamailio, kamailio-tls-modules) is skipped, or fails when CI is set.
 //

@@ -73,22 +73,29 @@ func start(t testing.TB, dir string, r *Relay, args ...string) *Relay {
 	// It stays in the foreground and writes to the standard error; 1 GiB at most is shared by its processes, 64 KiB of it for each connection, and 16 MiB belong to each.
 	args = append([]string{"-f", file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", dir, "-w", dir}, args...)
 	r.process = foreign.Start(t, exec.Command(foreign.Need(t, "kamailio"), args...))
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	r.ready(t)
+	return r
+}
+
+// ready waits until Kamailio takes connections.
+func (r *Relay) ready(t testing.TB) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
 		c, err := net.Dial("tcp", r.Address)
 		if err == nil {
 			c.Close()
-			return r
+			return
 		}
 		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("kamailio: does not listen: %v\n%s", err, r.Output())
 		case <-r.process.Done():
 			if strings.Contains(r.Output(), "could not find module <tls>") {
 				foreign.Missing(t, "Kamailio's module tls")
 			}
 			t.Fatalf("kamailio: ended:\n%s", r.Output())
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("kamailio: does not listen: %v\n%s", err, r.Output())
 		}
 	}
 }

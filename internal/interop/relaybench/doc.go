@@ -5,6 +5,9 @@
 // digest there. In each pair one sends whole messages, with at most 32 on their way, and the other answers each with 200. A message counts when it has arrived
 // whole. The subjects take turns, so that what else happens on the machine happens to all of them, and the table has medians.
 //
+// Kamailio runs the script of its documentation. Between two clients of its own that sends every frame through a connection to itself, which is why there are also rows with a
+// sender that needs no way of its own.
+//
 // # Concurrency
 //
 // There is nothing to call in this package.

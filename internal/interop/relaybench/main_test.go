@@ -68,7 +68,7 @@ const (
 
 // serve is our relay, with TLS if there is a certificate.
 func serve(l net.Listener) error {
-	r, err := relay.New(&relay.Options{Host: "127.0.0.1", Authenticator: relay.Users{user: password}, AllowTCP: true, MaxSessions: 1 << 20, MaxConnections: 1 << 20})
+	r, err := relay.New(&relay.Options{Host: l.Addr().String(), Authenticator: relay.Users{user: password}, AllowTCP: true, MaxSessions: 1 << 20, MaxConnections: 1 << 20})
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func measure(t *testing.T, s subject, size, n int) float64 {
 		p.stop()
 	}
 	for _, p := range pairs {
-		require.Eventually(t, func() bool { return p.sent.Load() == p.received.Load() }, patience, time.Millisecond, "messages were lost")
+		require.Eventually(t, func() bool { return p.sent.Load() == p.received.Load() }, patience, time.Millisecond, "of %d messages %d arrived", p.sent.Load(), p.received.Load())
 		assert.Zero(t, p.refused.Load(), "messages were refused")
 	}
 	return rate
