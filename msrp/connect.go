@@ -32,6 +32,7 @@ type peer struct {
 // Connect binds the session to a connection: an Active side dials the first hop and sends an empty request, which the peer must
 // accept; a Passive side waits for the peer's first request (RFC 4975 section 5.4). An Active side gives up after 30 s for the
 // connection with its TLS and 30 s for the answer, and with the third connection shared with other sessions that breaks before it; a Passive one waits as long as ctx lets it. A nil o means the defaults. Call it once.
+// With SessionOptions.Relay nothing is dialled, and as with any relay in the path it is the first one that accepts: whether the peer is there shows later, in a report or in silence.
 //
 // Errors: one wrapping ErrMalformed for a path, an address or a fingerprint that cannot be one, ErrInsecure for a path without TLS where TLS is demanded, ErrNoTLS, one
 // wrapping ErrFingerprint, *StatusError for a refusal, ctx's error, or what the network said. After an error the session is closed, unless an argument was at

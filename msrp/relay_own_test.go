@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -169,4 +170,63 @@ func TestRenewalsWithOurRelay(t *testing.T) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// Relays, their sessions and their endpoint end in any order and at any moment, also while they are being dialled or connected. Every call returns, and no goroutine stays.
+func TestRelaysComeAndGo(t *testing.T) {
+	var n msrptest.Network
+	l, err := n.Listen("relay.example.com:2855")
+	require.NoError(t, err)
+	r, err := relay.New(&relay.Options{Host: "relay.example.com:2855", Authenticator: users, AllowTCP: true, MaxSessions: 1000})
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Serve(l))
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			e, err := msrp.New(&msrp.Options{Host: "alice.example.com", Dialer: &n})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer e.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			soon := func(f func() error) { time.AfterFunc(rand.N(2*time.Millisecond), func() { f() }) }
+			if i%5 == 0 {
+				soon(e.Close)
+			}
+			way, err := e.DialRelay(ctx, &msrp.RelayOptions{URI: "msrp://relay.example.com:2855;tcp", Username: "alice", Password: "secret", AllowTCP: true, Shared: i%2 == 0})
+			if err != nil {
+				return
+			}
+			if i%5 == 1 {
+				soon(way.Close)
+			}
+			s, err := e.NewSession(&msrp.SessionOptions{Relay: way})
+			if err != nil {
+				return
+			}
+			if i%5 == 2 {
+				soon(s.Close)
+			}
+			peer, err := msrp.ParsePath("msrp://bob.example.com:2855/bob;tcp")
+			if err != nil {
+				t.Error(err)
+			}
+			role := msrp.Role(1 + i%2)
+			connecting, stop := context.WithTimeout(ctx, rand.N(3*time.Millisecond))
+			defer stop()
+			s.Connect(connecting, peer, role, nil)
+			if i%5 == 3 {
+				s.Shutdown(ctx)
+			} else {
+				s.Close()
+			}
+			<-s.Done()
+			way.Close()
+			<-way.Done()
+		})
+	}
+	wg.Wait()
 }
