@@ -173,10 +173,11 @@ func newSessionID() string {
 // Path is the way to an endpoint, first hop first, the endpoint itself last (RFC 4975 section 8.2, the SDP attribute "path").
 type Path []URI
 
-// ParsePath reads URIs separated by blanks, 16 at most. The error wraps ErrMalformed and does not hold the path.
+// ParsePath reads URIs with one blank between them, 16 at most, and nothing else: where one reader saw two URIs and another one, requests could be led astray.
+// The error wraps ErrMalformed and does not hold the path.
 func ParsePath(s string) (Path, error) {
-	fields := strings.Fields(s)
-	if len(fields) == 0 || len(fields) > maxHops {
+	fields := strings.SplitN(strings.Trim(s, " "), " ", maxHops+1)
+	if len(fields) > maxHops {
 		return nil, malformed("path of %d URIs", len(fields))
 	}
 	p := make(Path, 0, len(fields))

@@ -84,9 +84,11 @@ func TestPath(t *testing.T) {
 	require.True(t, p.Equal(p))
 	require.False(t, p.Equal(p[1:]))
 	require.False(t, p.Equal(Path{p[0], p[0]}))
-	for _, s := range []string{"", " ", "msrp://a/s;tcp nonsense"} {
+	for _, s := range []string{
+		"", " ", "msrp://a/s;tcp nonsense", "msrp://a/s;tcp  msrp://b/s;tcp", "msrp://a/s;tcp\tmsrp://b/s;tcp", "msrp://a/s;tcp\u00a0msrp://b/s;tcp", "msrp://a/s;tcp\u2028msrp://b/s;tcp",
+	} {
 		_, err := ParsePath(s)
-		require.ErrorIs(t, err, ErrMalformed)
+		require.ErrorIs(t, err, ErrMalformed, "%q", s)
 	}
 }
 
