@@ -130,13 +130,16 @@ func (c *conn) read() error {
 // Read is for the Decoder. Before it waits for the peer, everything that came of the peer's frames is on its way.
 func (c *conn) Read(p []byte) (int, error) {
 	c.flush()
-	if !c.dec.Within() {
+	begins := !c.dec.Within()
+	if begins {
 		c.rest()
 	}
 	c.relieve()
 	c.pace()
 	n, err := c.nc.Read(p)
-	c.now = c.r.clock()
+	if c.now = c.r.clock(); begins {
+		c.pieceBy = c.now + pieceTimeout
+	}
 	switch {
 	case err == nil:
 		return n, nil

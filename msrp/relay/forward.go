@@ -59,6 +59,7 @@ func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error
 	if f.ByteRange == (msrp.ByteRange{}) {
 		p.byteRange.Total = msrp.Unknown
 	}
+	c.body.rest = nil // of a frame that was refused half-way
 	for whole := true; ; whole = false {
 		body, end, err := c.take()
 		if err == nil {

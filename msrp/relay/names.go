@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"crypto/rand"
 	"net"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -24,9 +26,16 @@ func localHost(a net.Addr) msrp.URI {
 	return u
 }
 
-// hostport is the same text for the same host and port.
+// hostport is the same text for the same host and port, however they are written.
 func hostport(u msrp.URI) string {
-	return net.JoinHostPort(strings.ToLower(u.Host), strconv.Itoa(int(cmp.Or(u.Port, msrp.DefaultPort))))
+	host := u.Host
+	if decoded, err := url.PathUnescape(host); err == nil {
+		host = decoded
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.String()
+	}
+	return net.JoinHostPort(strings.ToLower(host), strconv.Itoa(int(cmp.Or(u.Port, msrp.DefaultPort))))
 }
 
 // authority is, under r.mu, the host and port of the URIs that clients on c are given: where others reach us.

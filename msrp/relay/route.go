@@ -115,13 +115,15 @@ func (c *conn) inward(t *route, b *binding, rest, from msrp.Path) (code int) {
 	if t.target, code = b.way(c.r); code != 0 {
 		return code
 	}
-	if len(from) > 1 {
+	t.bucket = &c.bucket
+	switch {
+	case len(from) == 1:
+		return b.meet(from[0], c)
+	case c.proves(from[0].Host):
 		t.bucket = nil // of many senders
 		c.serves(from[0])
-		return 0
 	}
-	t.bucket = &c.bucket
-	return b.meet(from[0], c)
+	return 0
 }
 
 // outward is the way from the client that has b to somewhere else. Only an AUTH may end at a relay.
