@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 
 // addUser is the subcommand: relay adduser -users FILE -realm REALM NAME. The password never stands on the command line, where other users of the
 // machine could read it.
-func addUser(args []string, stdin *os.File, stderr io.Writer) error {
+func addUser(ctx context.Context, args []string, stdin *os.File, stderr io.Writer) error {
 	flags := flag.NewFlagSet("relay adduser", flag.ContinueOnError)
 	path := flags.String("users", "users", "the users `file`, made if it is not there")
 	realm := flags.String("realm", "", "the `realm` of the relay")
@@ -28,7 +29,7 @@ func addUser(args []string, stdin *os.File, stderr io.Writer) error {
 	if err := who.check(); err != nil {
 		return err
 	}
-	password, err := readPassword(stdin, stderr)
+	password, err := readPassword(ctx, stdin, stderr)
 	if err != nil {
 		return err
 	}
@@ -36,9 +37,9 @@ func addUser(args []string, stdin *os.File, stderr io.Writer) error {
 }
 
 // readPassword asks at a terminal, and else takes the first line of stdin.
-func readPassword(stdin *os.File, prompt io.Writer) (password string, err error) {
+func readPassword(ctx context.Context, stdin *os.File, prompt io.Writer) (password string, err error) {
 	if term.IsTerminal(int(stdin.Fd())) {
-		password, err = askPassword(stdin, prompt)
+		password, err = askPassword(ctx, stdin, prompt)
 	} else if password, err = bufio.NewReader(stdin).ReadString('\n'); err == io.EOF {
 		err = nil
 	}
@@ -49,12 +50,22 @@ func readPassword(stdin *os.File, prompt io.Writer) (password string, err error)
 	return password, err
 }
 
-// askPassword asks twice, and the terminal does not show what is typed.
-func askPassword(terminal *os.File, prompt io.Writer) (string, error) {
+// askPassword asks twice, and the terminal does not show what is typed. Who gives up with Ctrl-C, which ends ctx, gets the terminal back as it was.
+func askPassword(ctx context.Context, terminal *os.File, prompt io.Writer) (string, error) {
+	fd := int(terminal.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	defer context.AfterFunc(ctx, func() {
+		_ = term.Restore(fd, before)
+		fmt.Fprintln(prompt)
+		os.Exit(1) // nothing else ends the waiting for a line
+	})()
 	var typed [2]string
 	for i, question := range []string{"Password: ", "Again: "} {
 		fmt.Fprint(prompt, question)
-		b, err := term.ReadPassword(int(terminal.Fd()))
+		b, err := term.ReadPassword(fd)
 		fmt.Fprintln(prompt)
 		if err != nil {
 			return "", err

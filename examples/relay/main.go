@@ -34,7 +34,7 @@ func main() {
 // run is the program without what a process has only once. It returns when ctx ends and the relay has drained.
 func run(ctx context.Context, args []string, stdin *os.File, stderr io.Writer, hangup <-chan os.Signal) error {
 	if len(args) > 0 && args[0] == "adduser" {
-		return addUser(args[1:], stdin, stderr)
+		return addUser(ctx, args[1:], stdin, stderr)
 	}
 	o, err := parse(args, stderr)
 	if err != nil {

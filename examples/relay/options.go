@@ -15,7 +15,7 @@ import (
 
 // options are the flags.
 type options struct {
-	relay                               relay.Options
+	settings                            relay.Options
 	listenTLS, listenInsecure, metrics  string // addresses
 	usersFile, certificateFile, keyFile string
 	relayAuthorities                    string // a file
@@ -29,23 +29,23 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
 	flags.StringVar(&o.listenTLS, "listen", ":2855", "`address` for TLS; empty for none")
 	flags.StringVar(&o.listenInsecure, "listen-insecure", "", "`address` without TLS, where passwords can be guessed and texts without OTR read by whoever is on the way; default none")
-	flags.StringVar(&o.relay.Host, "host", "", "`name` of this relay in the URIs that it gives out, with :port if that is not 2855: clients and other relays must reach it there. Required")
-	flags.StringVar(&o.relay.Realm, "realm", "", "the `realm` of the users; default the host")
+	flags.StringVar(&o.settings.Host, "host", "", "`name` of this relay in the URIs that it gives out, with :port if it is another than that of -listen: clients and other relays must reach it there. Required")
+	flags.StringVar(&o.settings.Realm, "realm", "", "the `realm` of the users; default the host")
 	flags.StringVar(&o.usersFile, "users", "users", "the users `file`, see relay adduser")
 	flags.StringVar(&o.certificateFile, "certificate", "", "PEM `file` with the certificate and its chain")
 	flags.StringVar(&o.keyFile, "key", "", "PEM `file` with its key")
 	flags.StringVar(&o.relayAuthorities, "relay-authorities", "", "PEM `file` with the authorities by whose certificates other relays are known, in both directions; default none, and next hops are verified with the system's alone")
-	flags.Func("next-hops", "`networks` that the relay may connect to, such as 10.0.0.0/8,::/0; default all global addresses that are not private", o.permit)
-	flags.DurationVar(&o.relay.MinExpires, "min-expires", 0, "the shortest `time` that a client may ask for; 0 is the library's default, as for all limits")
-	flags.DurationVar(&o.relay.MaxExpires, "max-expires", 0, "the longest")
-	flags.IntVar(&o.relay.MaxConnections, "max-connections", 0, "`connections` at a time")
-	flags.IntVar(&o.relay.MaxUnauthenticated, "max-unauthenticated", 0, "`connections` without a successful request yet")
-	flags.IntVar(&o.relay.MaxSessions, "max-sessions", 0, "sessions of one user")
-	flags.IntVar(&o.relay.QueueBytes, "queue-bytes", 0, "`bytes` that may wait for one connection")
-	flags.IntVar(&o.relay.MaxQueueBytes, "max-queue-bytes", 0, "`bytes` that may wait on all connections together")
-	flags.IntVar(&o.relay.Rate, "rate", 0, "`bytes` a second that one user may send")
-	flags.DurationVar(&o.relay.IdleTimeout, "idle-timeout", 0, "`time` without a frame after which a connection is closed")
-	flags.BoolVar(&o.relay.Coalesce, "coalesce", false, "write several frames at once: faster, but not for Blink and AG Projects' software")
+	flags.Func("next-hops", "`networks` that the relay may connect to, such as 10.0.0.0/8,::/0; default all public addresses, and ports from 1024 on", o.permit)
+	flags.DurationVar(&o.settings.MinExpires, "min-expires", 0, "the shortest `time` that a client may ask for; 0 is the library's default, as for all limits")
+	flags.DurationVar(&o.settings.MaxExpires, "max-expires", 0, "the longest")
+	flags.IntVar(&o.settings.MaxConnections, "max-connections", 0, "`connections` at a time")
+	flags.IntVar(&o.settings.MaxUnauthenticated, "max-unauthenticated", 0, "`connections` without a successful request yet")
+	flags.IntVar(&o.settings.MaxSessions, "max-sessions", 0, "sessions of one user")
+	flags.IntVar(&o.settings.QueueBytes, "queue-bytes", 0, "`bytes` that may wait for one connection")
+	flags.IntVar(&o.settings.MaxQueueBytes, "max-queue-bytes", 0, "`bytes` that may wait on all connections together")
+	flags.IntVar(&o.settings.Rate, "rate", 0, "`bytes` a second that one user may send")
+	flags.DurationVar(&o.settings.IdleTimeout, "idle-timeout", 0, "`time` without a frame after which a connection is closed")
+	flags.BoolVar(&o.settings.Coalesce, "coalesce", false, "write several frames at once: faster, but not for Blink and AG Projects' software")
 	flags.StringVar(&o.metrics, "metrics", "", "`address` of /metrics and /healthz, for HTTP without TLS: keep it to yourself; default none")
 	flags.DurationVar(&o.reload, "reload", 10*time.Second, "`time` between two looks whether files have changed")
 	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that sessions get to end after SIGTERM")
@@ -71,7 +71,7 @@ func (o *options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("there is no command %q", rest[0])
-	case o.relay.Host == "":
+	case o.settings.Host == "":
 		return errors.New("-host is required")
 	case o.listenTLS == "" && o.listenInsecure == "":
 		return errors.New("neither -listen nor -listen-insecure")
@@ -99,7 +99,7 @@ func (o *options) permit(list string) error {
 		}
 		networks = append(networks, network)
 	}
-	o.relay.Permit = func(hop netip.AddrPort) bool {
+	o.settings.Permit = func(hop netip.AddrPort) bool {
 		for _, network := range networks {
 			if network.Contains(hop.Addr().Unmap()) {
 				return true

@@ -55,7 +55,7 @@ func (s *server) read() (err error) {
 			return err
 		}
 	}
-	o := s.options.relay
+	o := s.settings
 	o.Authenticator, o.AllowTCP, o.Logger = &s.users, s.listenInsecure != "", s.log
 	if s.relayAuthorities != "" {
 		if o.Relays, err = readAuthorities(s.relayAuthorities, x509.NewCertPool()); err != nil {
@@ -125,7 +125,7 @@ func (s *server) serve(ctx context.Context, hangup <-chan os.Signal) error {
 // shutDown takes no new clients, lets those that are there finish, for -drain at most, and ends the relay.
 func (s *server) shutDown() error {
 	s.draining.Store(true)
-	s.log.Info("draining", "at most", s.drain)
+	s.log.Info("draining", "for", s.drain)
 	ctx, cancel := context.WithTimeout(context.Background(), s.drain)
 	defer cancel()
 	err := s.relay.Shutdown(ctx)

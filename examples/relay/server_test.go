@@ -147,7 +147,7 @@ func TestNextHops(t *testing.T) {
 	o, err := parse([]string{"-host", "a", "-listen", "", "-listen-insecure", ":0", "-next-hops", "10.0.0.0/8, 2001:db8::/32"}, io.Discard)
 	require.NoError(t, err)
 	for hop, want := range map[string]bool{"10.1.2.3:2855": true, "[::ffff:10.1.2.3]:2855": true, "11.1.2.3:2855": false, "[2001:db8::1]:1": true, "[2001:db9::1]:1": false} {
-		assert.Equal(t, want, o.relay.Permit(netip.MustParseAddrPort(hop)), hop)
+		assert.Equal(t, want, o.settings.Permit(netip.MustParseAddrPort(hop)), hop)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 )
 
 func TestPasswordAtATerminal(t *testing.T) {
@@ -27,7 +29,9 @@ func TestPasswordAtATerminal(t *testing.T) {
 			keyboard, tty := terminal(t)
 			path := filepath.Join(t.TempDir(), "users")
 			ended, questions := make(chan error, 1), &questions{}
-			go func() { ended <- addUser([]string{"-users", path, "-realm", "example.com", "alice"}, tty, questions) }()
+			go func() {
+				ended <- addUser(t.Context(), []string{"-users", path, "-realm", "example.com", "alice"}, tty, questions)
+			}()
 			for i, line := range tt.typed {
 				require.Eventually(t, func() bool { return questions.n.Load() == int32(i+1) && !echoes(t, tty) }, patience, time.Millisecond)
 				_, err := keyboard.WriteString(line)
@@ -45,6 +49,19 @@ func TestPasswordAtATerminal(t *testing.T) {
 			assert.NotContains(t, screen(t, keyboard, tty), "onderland")
 		})
 	}
+}
+
+// Ctrl-C at the question ends the program, and the terminal shows again what is typed.
+func TestPasswordIsNotGiven(t *testing.T) {
+	_, tty := terminal(t)
+	cmd := command("adduser", "-users", filepath.Join(t.TempDir(), "users"), "-realm", "example.com", "alice")
+	cmd.Stdin = tty
+	p := foreign.Start(t, cmd)
+	require.Eventually(t, func() bool { return !echoes(t, tty) }, patience, time.Millisecond)
+	p.Interrupt()
+	<-p.Done()
+	assert.Equal(t, 1, p.ExitCode())
+	assert.True(t, echoes(t, tty))
 }
 
 // questions counts them.
