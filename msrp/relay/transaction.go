@@ -72,13 +72,11 @@ func (c *conn) response(f *msrp.Frame) {
 	}
 }
 
-// isAnswer tells whether the response is addressed to us: for a SEND to our own URI alone, else to all of the way that the request has come.
+// isAnswer tells whether the response is addressed to us: for a SEND to our own URI alone, else to all of the way that the request has come. Kamailio's go to the
+// hop before alone, whatever the request was.
 func (p *pending) isAnswer(f *msrp.Frame) bool {
 	t := p.route
-	if p.kind == answered || p.kind == auth {
-		return samePath(f.ToPath, t.from)
-	}
-	return samePath(f.ToPath, first(t.from))
+	return samePath(f.ToPath, first(t.from)) || (p.kind == answered || p.kind == auth) && samePath(f.ToPath, t.from)
 }
 
 // lost is for a request that gets no answer any more.
