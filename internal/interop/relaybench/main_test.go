@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"runtime/debug"
@@ -66,9 +67,12 @@ const (
 	password = "1234" // Kamailio's too
 )
 
-// serve is our relay, with TLS if there is a certificate.
+// serve is our relay, with TLS if there is a certificate. Its limits on one user are out of the way, for all clients are one here, and so is that on connections.
 func serve(l net.Listener) error {
-	r, err := relay.New(&relay.Options{Host: l.Addr().String(), Authenticator: relay.Users{user: password}, AllowTCP: true, MaxSessions: 1 << 20, MaxConnections: 1 << 20})
+	r, err := relay.New(&relay.Options{
+		Host: l.Addr().String(), Authenticator: relay.Users{user: password}, AllowTCP: true,
+		MaxSessions: math.MaxInt32, Rate: math.MaxInt32, MaxConnections: math.MaxInt32,
+	})
 	if err != nil {
 		return err
 	}

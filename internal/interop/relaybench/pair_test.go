@@ -2,7 +2,6 @@ package relaybench
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -28,6 +27,7 @@ type pair struct {
 	ways           [2]string // To-Path and From-Path of what is sent
 	sent, received atomic.Int64
 	refused        atomic.Int64 // answers that were not 200
+	closing        atomic.Bool
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -43,7 +43,7 @@ func (p *pair) start(t *testing.T, size int) {
 	p.changed, p.free = sync.NewCond(&p.mu), window
 	for _, f := range []func() error{func() error { return p.send(frames) }, p.responses, p.answer} {
 		p.done.Go(func() {
-			if err := f(); err != nil && !errors.Is(err, net.ErrClosed) {
+			if err := f(); err != nil && !p.closing.Load() {
 				t.Error(err)
 				p.stop()
 			}
@@ -118,6 +118,7 @@ func (p *pair) stop() {
 
 // close ends the connections and what runs on them.
 func (p *pair) close() {
+	p.closing.Store(true)
 	p.from.Close()
 	p.to.Close()
 	p.done.Wait()
@@ -129,7 +130,7 @@ func (p *pair) responses() error {
 	for {
 		f, err := d.Next()
 		if err != nil {
-			return ended(err)
+			return err
 		}
 		if f.Status != msrp.StatusOK {
 			p.refused.Add(1)
@@ -155,7 +156,7 @@ func (p *pair) answer() error {
 	for {
 		f, err := d.Next()
 		if err != nil {
-			return ended(err)
+			return err
 		}
 		response = append(append(response[:0], "MSRP "...), f.TransactionID...)
 		response = append(append(response, " 200 OK\r\nTo-Path: "...), first(f.FromPath)...)
@@ -165,7 +166,7 @@ func (p *pair) answer() error {
 			_, err = d.Body()
 		}
 		if err != io.EOF {
-			return ended(err)
+			return err
 		}
 		if _, err := w.Write(append(response, "$\r\n"...)); err != nil {
 			return err
@@ -181,14 +182,6 @@ func first(path []byte) []byte {
 		}
 	}
 	return path
-}
-
-// ended is nil at the end of a connection.
-func ended(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
 }
 
 type readerFunc func(b []byte) (int, error)
