@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"strings"
@@ -158,8 +159,8 @@ func TestRFC4976_5_1_FourRelays(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { e.Close() })
 			way, err := e.DialRelay(t.Context(), &msrp.RelayOptions{
-				URI: "msrps://" + inner + ":9000;tcp", Username: username, Password: "secret",
-				Next: &msrp.RelayOptions{URI: "msrps://" + outer + ":9000;tcp", Username: username, Password: "secret"},
+				URI: "msrps://" + inner + ":9000;tcp", Username: username, Password: "secret", Expires: time.Minute,
+				Next: &msrp.RelayOptions{URI: "msrps://" + outer + ":9000;tcp", Username: username, Password: "secret", Expires: time.Minute},
 			})
 			require.NoError(t, err)
 			s, err := e.NewSession(&msrp.SessionOptions{Relay: way, Secure: true})
@@ -176,14 +177,17 @@ func TestRFC4976_5_1_FourRelays(t *testing.T) {
 		require.NoError(t, alice.Connect(t.Context(), bob.LocalPath(), msrp.Active, nil))
 		require.NoError(t, <-connected)
 		for _, way := range [][2]*msrp.Session{{alice, bob}, {bob, alice}} {
+			time.Sleep(20 * time.Minute) // each URI has been renewed some 30 times
 			for _, size := range []int{5, 100_000} {
 				body := strings.Repeat("x", size)
 				d, err := way[0].Send(t.Context(), &msrp.Message{ContentType: "text/plain", Body: []byte(body), SuccessReport: true})
 				require.NoError(t, err)
-				m, err := way[1].Receive(t.Context())
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				m, err := way[1].Receive(ctx)
 				require.NoError(t, err)
 				require.True(t, string(m.Body) == body)
-				require.NoError(t, d.Wait(t.Context()), "the success report has come all the way back")
+				require.NoError(t, d.Wait(ctx), "the success report has come all the way back")
 			}
 		}
 		require.Len(t, f.n.Wires(), 5, "A B, B C, C D, D E, E F")
