@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	osuser "os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"syscall"
 	"testing"
@@ -23,7 +24,8 @@ import (
 const subscriber = `CREATE TABLE subscriber (id SERIAL PRIMARY KEY NOT NULL, username VARCHAR(64) DEFAULT '' NOT NULL, domain VARCHAR(64) DEFAULT '' NOT NULL,
 	password VARCHAR(64) DEFAULT '' NOT NULL, ha1 VARCHAR(128) DEFAULT '' NOT NULL, ha1b VARCHAR(128) DEFAULT '' NOT NULL, CONSTRAINT subscriber_account_idx UNIQUE (username, domain))`
 
-// deploy/users.sql and the query of the page do in a real PostgreSQL what they say: a users file goes in, HA1 comes out, and the relays' role can read no other column.
+// deploy/users.sql and the queries of docs/scaling.md do in a real PostgreSQL what they say: a users file goes in, HA1 and a users file come out, and the relays' role can read no other
+// column.
 func TestPostgres(t *testing.T) {
 	psql := postgres(t)
 	users := write(t, "users", []byte(alice.line("wonderland")+bob.line("builder")))
@@ -31,8 +33,15 @@ func TestPostgres(t *testing.T) {
 	psql("postgres", `\i deploy/users.sql`, "")
 	psql("postgres", `\copy subscriber (username, domain, ha1, ha1_sha256) FROM '`+users+`' (DELIMITER ':')`, "")
 	found := psql("msrprelay", "PREPARE ha1 AS "+userQuery+"; EXECUTE ha1('alice', 'example.com')", "")
-	assert.Contains(t, found, relay.HA1(relay.MD5, "alice", "example.com", "wonderland")+"|"+relay.HA1(relay.SHA256, "alice", "example.com", "wonderland"))
+	assert.Contains(t, found, relay.HA1(relay.MD5, "alice", "example.com", "wonderland")+":"+relay.HA1(relay.SHA256, "alice", "example.com", "wonderland"))
 	assert.NotContains(t, found, relay.HA1(relay.MD5, "bob", "example.com", "builder"))
+	psql("postgres", "INSERT INTO subscriber (username, domain, ha1, ha1_sha256) SELECT 'e:ve', domain, ha1, ha1_sha256 FROM subscriber WHERE username = 'alice'", "")
+	psql("postgres", "INSERT INTO subscriber (username, domain, ha1) VALUES ('old', 'example.com', 'x')", "")
+	page, err := os.ReadFile("../../docs/scaling.md")
+	require.NoError(t, err)
+	export := regexp.MustCompile(`psql -At -F: -c "(.*)" >users.new`).FindSubmatch(page)
+	require.NotNil(t, export)
+	assert.Equal(t, alice.line("wonderland")+bob.line("builder"), psql("msrprelay", string(export[1]), ""))
 	psql("msrprelay", "SELECT password FROM subscriber", "permission denied")
 	psql("msrprelay", "DELETE FROM subscriber", "permission denied")
 }
@@ -55,7 +64,7 @@ func postgres(t *testing.T) (psql func(role, command, want string) string) {
 	p := foreign.Start(t, command(server, "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"))
 	require.NoError(t, p.WaitFor("ready to accept connections", time.Minute))
 	return func(role, command, want string) string {
-		out, err := exec.Command(client, "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", folder, "-U", role, "-d", "postgres", "-c", command).CombinedOutput()
+		out, err := exec.Command(client, "-X", "-A", "-t", "-F", ":", "-v", "ON_ERROR_STOP=1", "-h", folder, "-U", role, "-d", "postgres", "-c", command).CombinedOutput()
 		if want == "" {
 			require.NoError(t, err, "%s", out)
 		} else {
