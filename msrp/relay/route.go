@@ -84,7 +84,7 @@ func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 		return msrp.StatusNoSession // expired, for example
 	case b == nil:
 		return stray
-	case b.uri.Secure && !c.secure:
+	case b.uri.Secure && !c.secure && c.hop.session == "": // an endpoint may have no TLS, and then we have connected to it (RFC 4976 section 9.2)
 		return msrp.StatusForbidden
 	case len(to) < 2:
 		return msrp.StatusNoSession // a relay has no sessions of its own
