@@ -8,10 +8,11 @@ import (
 )
 
 // Auth asks the relay behind the connection for a way through (RFC 4976 section 5.1): it sends an AUTH to the last URI of relays, through those before it, answers the challenge of a 401,
-// and returns the last word of the relay, a 200 with Use-Path or a refusal. The headers stand in every request. A challenge that cannot be answered is returned.
+// and returns the last word of the relay, a 200 with Use-Path or a refusal. The headers stand in every request. A challenge that cannot be answered is returned. The next frame
+// that comes is taken for the answer, so nothing else may be under way.
 func (p *Peer) Auth(ctx context.Context, relays msrp.Path, username, password string, headers ...msrp.Header) (*Frame, error) {
 	f, err := p.ask(ctx, relays, headers)
-	if err != nil || f.Status != unauthorized {
+	if err != nil || f.Status != msrp.StatusUnauthorized {
 		return f, err
 	}
 	challenge, err := digest.ParseChallenge(string(f.Value("WWW-Authenticate")))
@@ -21,8 +22,6 @@ func (p *Peer) Auth(ctx context.Context, relays msrp.Path, username, password st
 	credentials := digest.NewClient(challenge, username, password).Authorization(msrp.MethodAuth, relays[len(relays)-1].String())
 	return p.ask(ctx, relays, append([]msrp.Header{{Name: []byte("Authorization"), Value: []byte(credentials)}}, headers...))
 }
-
-const unauthorized = 401
 
 func (p *Peer) ask(ctx context.Context, relays msrp.Path, headers []msrp.Header) (*Frame, error) {
 	if err := p.Send(&msrp.Frame{Method: []byte(msrp.MethodAuth), ToPath: relays.Append(nil), Header: headers}, nil); err != nil {

@@ -4,7 +4,8 @@
 // Pair is the short way to two sessions. What the tested program dials and listens on its own goes over a Network, which is an msrp.Dialer
 // and gives out listeners. Every connection on it is a Wire of two Lines, one for each direction. A Line tells what was written to it
 // (Bytes, Frames) and can be made to fail: Faults split, delay, change and cut what passes, Hold keeps it back. A Peer stands on
-// the other side of a session and sends any frame, or bytes that are none. The frames and paths are those of RFC 4975.
+// the other side of a session and sends any frame, or bytes that are none; PeerOn puts one on any other connection, where Auth makes it a client of
+// a relay. The frames and paths are those of RFC 4975, and of RFC 4976 where there is a relay.
 //
 // All of it works inside a testing/synctest bubble, where the timeouts of msrp pass at once: nothing here blocks on anything but
 // time and the program's own goroutines, and no goroutine belongs to a Network, Wire or Peer.
