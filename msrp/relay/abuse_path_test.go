@@ -115,8 +115,8 @@ func TestAbuseLoops(t *testing.T) {
 		require.Len(t, g.n.Wires(), 4, "the relay has not dialled itself")
 
 		mallory.request("tomyself", msrp.MethodSend, join(m, m, mallory.Path).String(), mallory.Path.String()) // twice: in and out
-		f := mallory.next()
 		mallory.expect("tomyself", msrp.StatusOK)
+		f := mallory.next()
 		require.Equal(t, join(m, m, mallory.Path).String(), string(f.FromPath))
 		mallory.answer(f, msrp.StatusOK)
 		mallory.quiet()

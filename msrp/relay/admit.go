@@ -66,6 +66,9 @@ func (r *Relay) forget(c *conn) {
 	defer r.mu.Unlock()
 	r.strangers.remove(c)
 	delete(r.conns, c)
+	if c.dialler != nil {
+		c.dialler.dialled--
+	}
 	for _, h := range append(c.served, c.hop) {
 		if r.hops[h] == c {
 			delete(r.hops, h)

@@ -24,6 +24,8 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 		return c.refuse(f, msrp.StatusBadRequest)
 	case !c.r.isName(c, to.Host) && !c.r.isOurs(to):
 		return errStray
+	case c.r.isOurs(from[0]):
+		return c.refuse(f, msrp.StatusForbidden) // through ourselves
 	case to.SessionID != "" && !c.has(to):
 		return c.refuse(f, msrp.StatusNoSession)
 	case len(from) > 1 && c.cert != nil && !c.proves(from[0].Host):

@@ -27,6 +27,7 @@ type binding struct {
 type user struct {
 	name     string
 	sessions int    // URIs, under Relay.mu
+	dialled  int    // connections to next hops, under Relay.mu
 	bucket   bucket // for what the user sends
 }
 
@@ -49,7 +50,7 @@ func (b *binding) way(r *Relay) (*conn, int) {
 	if b.conn != nil {
 		return b.conn, 0
 	}
-	return r.towards(b.hop)
+	return r.towards(b.hop, b.user)
 }
 
 // bind gives out a URI, or prolongs the one that the AUTH asks for or that the same client has. It returns nil if the user has too many.

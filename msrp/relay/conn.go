@@ -34,18 +34,20 @@ type conn struct {
 	prefix [prefixBytes]byte // of the transaction IDs of our requests
 
 	place    *list.Element // among the strangers, under Relay.mu
+	dialler  *user         // whose client it was dialled for first
 	served   []nextHop     // for which it is used though it was accepted, under Relay.mu
 	stranger atomic.Bool   // has had no request granted
 
 	// Of the read loop.
-	now      time.Duration // of the last Read
-	readBy   time.Duration // the read deadline that is set
-	pieceBy  time.Duration // until when the piece in hand has to be there
-	bucket   bucket        // for what comes for clients of ours
-	failures int           // requests refused
-	routes   map[string]*route
-	last     *route  // of the frame before
-	dirty    []*conn // have something to write since the last Read
+	now      time.Duration     // of the last Read
+	readBy   time.Duration     // the read deadline that is set
+	pieceBy  time.Duration     // until when the piece in hand has to be there
+	bucket   bucket            // for what comes for clients of ours
+	failures int               // requests refused
+	routes   map[string]*route // by To-Path
+	routed   int               // their size
+	last     *route            // of the frame before
+	dirty    []*conn           // have something to write since the last Read
 	frame    msrp.Frame
 	body     body
 	ident    [maxIdent]byte
@@ -257,7 +259,7 @@ func (c *conn) close(err error) {
 		c.r.o.Logger.Debug("relay: connection closed", "remote", nc.RemoteAddr(), "error", err)
 		hop.Alert(nc, nc.Close)
 	} else {
-		c.r.o.Logger.Info("relay: no connection to the next hop", "host", c.hop.host, "error", err)
+		c.r.o.Logger.Debug("relay: no connection to the next hop", "host", c.hop.host, "error", err)
 	}
 	for b := range bindings {
 		c.r.unbind(b)

@@ -11,7 +11,7 @@ import (
 
 var errNoRoom = errors.New("relay: too much waits for the next hop")
 
-// forward passes a request on (RFC 4976 section 6.4), and answers a SEND.
+// forward passes a request on (RFC 4976 section 6.4).
 func (c *conn) forward(f *msrp.Frame, t *route) error {
 	p := pending{route: t, since: c.now, kind: kindOf(f)}
 	send := string(f.Method) == msrp.MethodSend
@@ -20,15 +20,10 @@ func (c *conn) forward(f *msrp.Frame, t *route) error {
 	}
 	p.messageID, p.id = newIdent(f.MessageID), newIdent(f.TransactionID)
 	code, err := c.pieces(f, &p, send)
-	switch {
-	case err != nil:
+	if err != nil || code == 0 {
 		return err
-	case code != 0:
-		return c.refuse(f, code)
-	case p.kind == reported:
-		return c.respond(f, msrp.StatusOK)
 	}
-	return nil
+	return c.refuse(f, code)
 }
 
 func kindOf(f *msrp.Frame) kind {
@@ -71,6 +66,7 @@ func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error
 		}
 		if g.Continuation = msrp.More; end {
 			g.Continuation = f.Continuation
+			p.last = true
 			p.withhold()
 		}
 		switch {
@@ -93,62 +89,78 @@ func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error
 
 // abort tells the next hop that no more of a message is to come (RFC 4975 section 7.1).
 func (c *conn) abort(f *msrp.Frame, p pending) {
-	p.kind, p.byteRange.End = silent, p.byteRange.Start-1
+	p.kind, p.last, p.byteRange.End = silent, false, p.byteRange.Start-1
 	f.ByteRange, f.Continuation = p.byteRange, msrp.Aborted
 	c.pass(f, nil, &p)
 	c.flush()
 }
 
-// pass queues one frame for the next hop, and returns the status to refuse it with.
+// pass queues one frame for the next hop, and returns the status to refuse it with. A SEND is answered first, so that what the next hop says comes behind that.
 func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 	t := p.route.target
-	size := headSize(f) + len(body)
-	n, err := t.reserve(p, size)
-	for err == errNoRoom && c.awaitRoom(t, size) {
-		n, err = t.reserve(p, size)
+	q := queued{size: headSize(f) + len(body), expects: p.kind != silent}
+	err := t.reserve(p, &q)
+	for err == errNoRoom && c.awaitRoom(t, q.size) {
+		err = t.reserve(p, &q)
 	}
 	switch {
 	case err == errNoRoom:
 		c.r.counts.queuesFull.Add(1)
 		return msrp.StatusStopSending
-	case err != nil:
+	case err == nil:
+		f.TransactionID = t.appendID(c.ident[:0], q.n, q.expects)
+		if q.frame, err = msrp.AppendFrame(buffer.New(q.size), f, body); err != nil {
+			t.release(q)
+			return msrp.StatusBadRequest
+		}
+	case !p.last || p.kind != reported:
 		return msrp.StatusTimeout
 	}
-	q := queued{size: size}
-	if p.kind != silent {
-		q.n = n + 1
+	p.route.begun(p)
+	if p.last && p.kind == reported {
+		if err := c.owe(p.answer()); err != nil {
+			c.close(err)
+		}
+		c.touch(c)
 	}
-	f.TransactionID = t.appendID(c.ident[:0], n, p.kind != silent)
-	if q.frame, err = msrp.AppendFrame(buffer.New(size), f, body); err != nil {
-		buffer.Recycle(q.frame)
-		t.release(q)
-		return msrp.StatusBadRequest
+	if q.frame == nil || !t.push(q) {
+		c.lost(p, msrp.StatusTimeout)
+		return 0
 	}
 	c.r.counts.forwarded.Add(1)
 	c.r.counts.forwardedBytes.Add(int64(len(q.frame)))
-	t.push(q)
 	c.touch(t)
 	return 0
 }
 
-// reserve takes room in the queue for size bytes, and a number for the request if it is to be answered.
-func (c *conn) reserve(p *pending, size int) (n uint64, err error) {
+// reserve takes room in the queue for q, and a number for it.
+func (c *conn) reserve(p *pending, q *queued) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.err != nil:
-		return 0, c.err
-	case !c.hasRoom(size) || p.kind != silent && c.ring.full():
-		return 0, errNoRoom
+		return c.err
+	case !c.hasRoom(q.size) || q.expects && c.ring.full(c.mostPending()):
+		return errNoRoom
 	}
-	c.count(size)
-	if p.kind == silent {
+	c.count(q.size)
+	if !q.expects {
 		c.silents++
-		return c.silents, nil
+		q.n = c.silents
+		return nil
 	}
-	p.route.begun(p)
+	p.coming = true
 	c.arm()
-	return c.ring.add(p), nil
+	q.n = c.ring.add(p)
+	return nil
+}
+
+// mostPending is how many requests may wait for an answer.
+func (c *conn) mostPending() uint64 {
+	if c.isRelay() {
+		return maxRelayPending
+	}
+	return maxPending
 }
 
 func (c *conn) hasRoom(size int) bool {
@@ -163,11 +175,8 @@ func (c *conn) release(q queued) {
 		return
 	}
 	c.count(-q.size)
-	if q.n > 0 {
-		if p := c.ring.get(q.n - 1); p != nil {
-			p.route.settled(p)
-			c.ring.remove(q.n - 1)
-		}
+	if q.expects {
+		c.ring.remove(q.n)
 	}
 	c.look()
 }
@@ -185,7 +194,7 @@ func (c *conn) awaitRoom(t *conn, size int) bool {
 	defer cancel()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	met := func() bool { return t.hasRoom(size) && !t.ring.full() }
+	met := func() bool { return t.hasRoom(size) && !t.ring.full(t.mostPending()) }
 	if t.bytes == 0 && !met() { // too much waits elsewhere
 		return false
 	}

@@ -35,8 +35,9 @@ func endpointAt(u msrp.URI) nextHop {
 	return h
 }
 
-// towards returns the connection to a next hop. If there is none it is begun: what is queued meanwhile is sent when it is there. A status other than 0 says why not.
-func (r *Relay) towards(h nextHop) (c *conn, code int) {
+// towards returns the connection to a next hop for a client of u. If there is none it is begun: what is queued meanwhile is sent when it is there. A status other than
+// 0 says why not.
+func (r *Relay) towards(h nextHop, u *user) (c *conn, code int) {
 	if h.secure && r.o.TLS == nil {
 		return nil, msrp.StatusForbidden
 	}
@@ -45,11 +46,12 @@ func (r *Relay) towards(h nextHop) (c *conn, code int) {
 	if c := r.hops[h]; c != nil && !c.closed() {
 		return c, 0
 	}
-	if r.closed || len(r.conns) >= r.o.MaxConnections {
+	if r.closed || len(r.conns) >= r.o.MaxConnections || u.dialled >= r.o.MaxSessions {
 		return nil, msrp.StatusTimeout
 	}
 	c = newConn(r)
-	c.hop, c.secure = h, h.secure
+	c.hop, c.secure, c.dialler = h, h.secure, u
+	u.dialled++
 	r.hops[h] = c
 	r.register(c)
 	go c.dialLoop()
@@ -103,6 +105,9 @@ func (c *conn) open(nc net.Conn) bool {
 	return true
 }
 
+// isRelay tells whether another relay is at the other end, as far as we know.
+func (c *conn) isRelay() bool { return c.cert != nil || c.hop.host != "" && c.hop.session == "" }
+
 // proves tells whether the peer has shown by its certificate that it is the relay of this name (RFC 4976 section 6.3).
 func (c *conn) proves(host string) bool {
 	if c.hop.session == "" && c.hop.secure {
@@ -141,6 +146,9 @@ func (c *conn) serves(relay msrp.URI) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	if has := c.r.hops[h]; has != nil && !has.closed() {
+		return
+	}
+	if len(c.served) == maxServed {
 		return
 	}
 	c.r.hops[h] = c

@@ -74,11 +74,16 @@ func TestNextHopIsNotThere(t *testing.T) {
 	alice := g.client("alice")
 	alice.Remote = join(alice.use, mustPath("msrp://nowhere.example.com:2855/x;tcp"))
 	alice.send("first1", "hello")
-	alice.expect("first1", msrp.StatusOK)
 	f := alice.next()
-	require.Equal(t, "REPORT", string(f.Method))
-	require.Equal(t, "000 408 Timeout", string(f.StatusHeader))
-	require.Equal(t, "mfirst1", string(f.MessageID))
+	if f.Status != msrp.StatusTimeout { // it was accepted before the connection was refused: a 200 and a REPORT, in any order
+		g := alice.next()
+		if f.Status == 0 {
+			f, g = g, f
+		}
+		require.Equal(t, msrp.StatusOK, f.Status)
+		require.Equal(t, "000 408 Timeout", string(g.StatusHeader))
+		require.Equal(t, "mfirst1", string(g.MessageID))
+	}
 	alice.Remote = join(alice.use, mustPath("msrps://nowhere.example.com:2855/x;tcp"))
 	alice.send("second", "hello")
 	alice.expect("second", msrp.StatusForbidden) // without Options.TLS

@@ -73,13 +73,18 @@ const (
 	pieceBytes  = 64 << 10 // body of a frame that is passed on whole
 	segment     = 1400     // bytes of frames that share a Write over TCP
 	windowBytes = 320 << 10
-	windowSends = 64      // requests of one route without an answer, before their senders wait for theirs
-	maxPending  = 8192    // requests of a connection without an answer
-	owedBytes   = 1 << 20 // responses that wait for their reader
-	maxRoutes   = 1024    // that a connection remembers
-	maxPeers    = 256     // that a session remembers
-	maxFailures = 3       // requests refused before a connection that has had none granted is closed
-	maxIdent    = 32      // bytes of a transaction ID or Message-ID (RFC 4975 section 9)
+	windowSends = 64        // requests of one route without an answer, before their senders wait for theirs
+	owedBytes   = 512 << 10 // responses and reports that wait for their reader
+	maxPeers    = 64        // that a session remembers
+	maxServed   = 8         // names under which a connection of another relay is known
+	maxPath     = 2048      // bytes of a To-Path or From-Path
+
+	// Of a connection, and of one with another relay, which carries many sessions.
+	maxPending, maxRelayPending = 1024, 8192         // requests without an answer
+	maxRoutes, maxRelayRoutes   = 128 << 10, 4 << 20 // bytes of routes remembered
+
+	maxFailures = 3  // requests refused before a connection that has had none granted is closed
+	maxIdent    = 32 // bytes of a transaction ID or Message-ID (RFC 4975 section 9)
 	leastQueue  = 2 * pieceBytes
 
 	strangerTimeout = 30 * time.Second // for the first request that succeeds (RFC 4976 section 6.1)

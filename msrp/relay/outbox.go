@@ -27,10 +27,11 @@ type outbox struct {
 }
 
 type queued struct {
-	frame []byte
-	n     uint64 // the number of its request in the ring, plus 1; 0 if it waits for no answer
-	size  int    // that it counts in bytes
-	owed  bool
+	frame   []byte
+	size    int    // that it counts
+	n       uint64 // the number of the request
+	expects bool   // an answer: the request is in the ring
+	owed    bool
 }
 
 func (o *outbox) clear() {
@@ -49,15 +50,19 @@ func (o *outbox) look() {
 	}
 }
 
-// push queues a frame whose size has been reserved. The writer takes no notice before kick.
-func (c *conn) push(q queued) {
+// push queues a frame whose size has been reserved, false if the connection is closed. The writer takes no notice before kick.
+func (c *conn) push(q queued) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		buffer.Recycle(q.frame)
-		return
+		return false
+	}
+	if q.expects {
+		c.ring.at(q.n).coming = false
 	}
 	c.queue = append(c.queue, q)
+	return true
 }
 
 // owe queues a response or report of ours, and never waits. The error is that the peer does not read what we owe it.
@@ -195,8 +200,8 @@ func (c *conn) wrote(batch []queued) {
 		if q.owed {
 			c.owed -= q.size
 		}
-		if q.n > 0 {
-			c.ring.wrote(q.n-1, now)
+		if q.expects {
+			c.ring.wrote(q.n, now)
 		}
 		buffer.Recycle(q.frame)
 	}

@@ -113,7 +113,7 @@ func (r *Relay) ServeConn(nc net.Conn) {
 	oldest, err := r.admit(c)
 	if err != nil {
 		r.counts.refusedConnections.Add(1)
-		r.o.Logger.Warn("relay: connection refused", "remote", nc.RemoteAddr(), "error", err)
+		r.o.Logger.Debug("relay: connection refused", "remote", nc.RemoteAddr(), "error", err)
 		nc.Close()
 		return
 	}

@@ -14,7 +14,7 @@ func (c *conn) report(p *pending, code int) []byte {
 	var id [idBytes]byte
 	return encode(&msrp.Frame{
 		TransactionID: c.appendID(id[:0], c.nextSilent(), false), Method: []byte(msrp.MethodReport),
-		ToPath: []byte(p.route.rawFrom), FromPath: p.route.own, MessageID: p.messageID.bytes(), ByteRange: p.byteRange,
+		ToPath: p.route.rawFrom, FromPath: p.route.own, MessageID: p.messageID.bytes(), ByteRange: p.byteRange,
 		StatusHeader: fmt.Appendf(nil, "000 %03d %s", code, msrp.StatusText(code)),
 	})
 }
@@ -55,7 +55,7 @@ func (c *conn) sweep() {
 	c.look()
 	c.mu.Unlock()
 	for i := range held {
-		c.answer(&held[i])
+		c.give(held[i].route.source, held[i].answer())
 	}
 	for i := range late {
 		c.lost(&late[i], msrp.StatusTimeout)

@@ -16,6 +16,8 @@ type pending struct {
 	messageID ident
 	id        ident // of the sender's request, if its response is still to come
 	kind      kind
+	last      bool // of the chunks that the sender's request is cut into
+	coming    bool // not queued yet: until then nobody but the sender's read loop ends it
 }
 
 // kind tells what a request's sender is due.
@@ -60,7 +62,17 @@ type ring struct {
 
 func (g *ring) empty() bool { return g.first == g.next }
 
-func (g *ring) full() bool { return g.next-g.first == maxPending }
+// full tells whether no more than most requests may wait. The oldest make way if nobody is told when they get no answer.
+func (g *ring) full(most uint64) bool {
+	for g.next-g.first >= most && g.at(g.first).written > 0 && !g.at(g.first).isTimed() {
+		g.at(g.first).route.settled(g.at(g.first))
+		g.remove(g.first)
+	}
+	return g.next-g.first >= most
+}
+
+// isTimed tells whether it matters when there is no answer.
+func (p *pending) isTimed() bool { return p.kind == reported || p.kind == withheld }
 
 func (g *ring) add(p *pending) (n uint64) {
 	if g.next-g.first == uint64(len(g.slots)) {
@@ -82,9 +94,9 @@ func (g *ring) grow() {
 
 func (g *ring) at(n uint64) *pending { return &g.slots[n&uint64(len(g.slots)-1)] }
 
-// get returns the request with a number, nil if it is over.
+// get returns the request with a number, nil if it is over or not queued yet.
 func (g *ring) get(n uint64) *pending {
-	if n < g.first || n >= g.next || g.at(n).route == nil {
+	if n < g.first || n >= g.next || g.at(n).route == nil || g.at(n).coming {
 		return nil
 	}
 	return g.at(n)
@@ -104,7 +116,7 @@ func (g *ring) wrote(n uint64, now time.Duration) {
 	}
 }
 
-// clear takes out everything.
+// clear takes out everything that is queued, and forgets the rest.
 func (g *ring) clear() (all []pending) {
 	for n := g.first; n < g.next; n++ {
 		if p := g.get(n); p != nil {

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"strings"
 	"sync/atomic"
 
 	"github.com/otrchat/otrchat/msrp"
@@ -13,18 +12,43 @@ import (
 type route struct {
 	source, target *conn
 	bindings       [2]*binding // whose URIs are at the front of the To-Path; the second may be nil
-	rawTo, rawFrom string      // the paths as they come
-	to, from       []byte      // and as they are passed on (RFC 4976 section 6.4.1)
 	bucket         *bucket     // that the sender has to pay from; nil for another relay
-	own            []byte      // the first URI of rawTo: ours
-	prefix         []byte      // what is before rawFrom in from: our own URIs
-	back           []byte      // the same in the order of a response's From-Path
+
+	// The paths: as they come, and as they are passed on (RFC 4976 section 6.4.1). Most are parts of others.
+	rawTo, rawFrom []byte
+	to, from       []byte
+	own            []byte // the first URI of rawTo: ours
+	back           []byte // our URIs at the front of rawTo, as they go before the From-Path of a response
 
 	sends, bytes atomic.Int64 // SENDs on their way without an answer, and their size
 }
 
+func newRoute(source *conn, f *msrp.Frame) *route {
+	return &route{source: source, rawTo: bytes.Clone(f.ToPath), rawFrom: f.FromPath}
+}
+
+// rewrite moves our own URIs from the front of the To-Path to the front of the From-Path, one after the other.
+func (t *route) rewrite() {
+	own, rest, _ := bytes.Cut(t.rawTo, []byte{' '})
+	prefix := own
+	t.own, t.back = own, own
+	if t.bindings[1] != nil {
+		own, rest, _ = bytes.Cut(rest, []byte{' '})
+		prefix = bytes.Join([][]byte{own, t.own}, []byte{' '})
+		t.back = t.rawTo[:len(prefix)]
+	}
+	t.to = rest
+	t.from = bytes.Join([][]byte{prefix, t.rawFrom}, []byte{' '})
+	t.rawFrom = t.from[len(prefix)+1:]
+}
+
+// size is what the route takes, in bytes.
+func (t *route) size() int { return 2*len(t.rawTo) + len(t.from) + routeBytes }
+
+const routeBytes = 512 // of a route, without its paths
+
 func (t *route) isFor(f *msrp.Frame) bool {
-	return string(f.ToPath) == t.rawTo && string(f.FromPath) == t.rawFrom && t.valid()
+	return bytes.Equal(f.ToPath, t.rawTo) && bytes.Equal(f.FromPath, t.rawFrom) && t.valid()
 }
 
 // valid tells whether the URIs are still good and the way still leads somewhere.
@@ -32,16 +56,20 @@ func (t *route) valid() bool {
 	return !t.bindings[0].gone.Load() && (t.bindings[1] == nil || !t.bindings[1].gone.Load()) && !t.target.closed()
 }
 
-// begun counts a request on its way.
+// begun counts a request on its way that waits for an answer.
 func (t *route) begun(p *pending) {
-	t.sends.Add(1)
-	t.bytes.Add(int64(p.bytes))
+	if p.kind != silent {
+		t.sends.Add(1)
+		t.bytes.Add(int64(p.bytes))
+	}
 }
 
 // settled is its reverse.
 func (t *route) settled(p *pending) {
-	t.sends.Add(-1)
-	t.bytes.Add(-int64(p.bytes))
+	if p.kind != silent {
+		t.sends.Add(-1)
+		t.bytes.Add(-int64(p.bytes))
+	}
 }
 
 // isFull tells whether so much is on its way that the sender has to wait for the answers of the next hop. Senders with a window of their own never see that.
@@ -55,6 +83,9 @@ func (c *conn) route(f *msrp.Frame) (*route, int) {
 	if t := c.routes[string(f.ToPath)]; t != nil && t.isFor(f) {
 		return t, 0
 	}
+	if max(len(f.ToPath), len(f.FromPath)) > maxPath {
+		return nil, msrp.StatusBadRequest
+	}
 	to, err := msrp.ParsePath(string(f.ToPath))
 	if err != nil {
 		return nil, msrp.StatusBadRequest
@@ -63,16 +94,25 @@ func (c *conn) route(f *msrp.Frame) (*route, int) {
 	if err != nil {
 		return nil, msrp.StatusBadRequest
 	}
-	t := &route{source: c, rawTo: string(f.ToPath), rawFrom: string(f.FromPath)}
+	t := newRoute(c, f)
 	if code := c.find(t, f, to, from); code != 0 {
 		return nil, code
 	}
 	t.rewrite()
-	if len(c.routes) >= maxRoutes || c.routes == nil {
-		c.routes = map[string]*route{}
-	}
-	c.routes[t.rawTo] = t
+	c.remember(t)
 	return t, 0
+}
+
+// remember keeps a route for the frames to come. There is no harm in forgetting all the others once they are too many.
+func (c *conn) remember(t *route) {
+	most := maxRoutes
+	if c.isRelay() {
+		most = maxRelayRoutes
+	}
+	if c.routed += t.size(); c.routed > most || c.routes == nil {
+		c.routed, c.routes = t.size(), map[string]*route{}
+	}
+	c.routes[string(t.rawTo)] = t
 }
 
 // find decides where a request goes by RFC 4976 section 6.4: its first URI must be one that we have given out, and it must go back to the client that has it or
@@ -92,8 +132,11 @@ func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 		return msrp.StatusForbidden // what has come through us does not come from outside
 	}
 	t.bindings[0], t.bucket = b, &b.user.bucket
-	if !b.isFrom(c) || !b.covers(from) {
+	switch {
+	case !b.isFrom(c) || !b.covers(from) && len(b.client) > 1: // of the other tenants of a relay, too
 		return c.inward(t, b, to[1:], from)
+	case !b.covers(from):
+		return msrp.StatusForbidden // a client speaks for nobody else
 	}
 	next := c.r.binding(to[1])
 	switch {
@@ -103,6 +146,8 @@ func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 		return code
 	case next != nil || c.r.isOurs(to[1]):
 		return msrp.StatusNoSession
+	case to[1].SessionID == "" && c.r.isName(c, to[1].Host):
+		return msrp.StatusForbidden // an AUTH through us to us
 	}
 	return c.outward(t, b, to[1:], string(f.Method) == msrp.MethodAuth)
 }
@@ -141,7 +186,7 @@ func (c *conn) outward(t *route, b *binding, rest msrp.Path, auth bool) (code in
 	case relay && !h.secure && !c.r.o.AllowTCP:
 		return msrp.StatusForbidden // section 9.2
 	}
-	t.target, code = c.r.towards(h)
+	t.target, code = c.r.towards(h, b.user)
 	return code
 }
 
@@ -179,18 +224,4 @@ func (b *binding) peer(u msrp.URI) *conn {
 		return c
 	}
 	return nil
-}
-
-// rewrite moves our own URIs from the front of the To-Path to the front of the From-Path, one after the other.
-func (t *route) rewrite() {
-	own, rest, _ := strings.Cut(t.rawTo, " ")
-	t.own = []byte(own)
-	t.prefix, t.back = t.own, t.own
-	if t.bindings[1] != nil {
-		own, rest, _ = strings.Cut(rest, " ")
-		t.prefix = bytes.Join([][]byte{[]byte(own), t.own}, []byte{' '})
-		t.back = bytes.Join([][]byte{t.own, []byte(own)}, []byte{' '})
-	}
-	t.to = []byte(rest)
-	t.from = append(append(bytes.Clone(t.prefix), ' '), t.rawFrom...)
 }

@@ -68,7 +68,7 @@ func (c *conn) response(f *msrp.Frame) {
 	case f.Status != msrp.StatusOK:
 		c.fail(&p, f.Status)
 	case p.kind == withheld:
-		c.answer(&p)
+		c.give(p.route.source, p.answer())
 	}
 }
 
@@ -82,7 +82,7 @@ func (p *pending) isAnswer(f *msrp.Frame) bool {
 // lost is for a request that gets no answer any more.
 func (c *conn) lost(p *pending, code int) {
 	p.route.settled(p)
-	if p.kind == reported || p.kind == withheld || p.kind == partial && p.written == 0 {
+	if p.isTimed() || p.kind == partial && p.written == 0 {
 		c.fail(p, code)
 	}
 }
@@ -91,16 +91,15 @@ func (c *conn) lost(p *pending, code int) {
 func (c *conn) fail(p *pending, code int) {
 	source := p.route.source
 	if p.kind == withheld {
-		c.answer(p)
+		c.give(source, p.answer())
 	}
 	c.give(source, source.report(p, code))
 }
 
-// answer sends the response that a SEND was still waiting for.
-func (c *conn) answer(p *pending) {
-	source := p.route.source
-	f := msrp.Frame{TransactionID: p.id.bytes(), Method: []byte(msrp.MethodSend), ToPath: p.route.own, FromPath: []byte(p.route.rawFrom)}
-	c.give(source, response(&f, msrp.StatusOK, nil))
+// answer is the 200 for a SEND.
+func (p *pending) answer() []byte {
+	f := msrp.Frame{TransactionID: p.id.bytes(), Method: []byte(msrp.MethodSend), ToPath: p.route.own, FromPath: p.route.rawFrom}
+	return response(&f, msrp.StatusOK, nil)
 }
 
 // passBack passes a response on to where the request came from.
@@ -111,15 +110,15 @@ func (c *conn) passBack(f *msrp.Frame, p *pending) {
 	}
 	g := msrp.Frame{
 		TransactionID: p.id.bytes(), Status: f.Status, Comment: f.Comment, Header: f.Header,
-		ToPath: []byte(t.rawFrom), FromPath: append(append(append([]byte(nil), t.back...), ' '), f.FromPath...),
+		ToPath: t.rawFrom, FromPath: append(append(append([]byte(nil), t.back...), ' '), f.FromPath...),
 	}
 	c.give(t.source, encode(&g))
 }
 
-// give sends the sender of a request what it is owed for it.
+// give sends the sender of a request what it is owed for it. A sender who does not read loses it.
 func (c *conn) give(source *conn, frame []byte) {
 	if err := source.owe(frame); err != nil {
-		source.close(err)
+		c.r.o.Logger.Debug("relay: a response or report is lost", "error", err)
 	}
 	source.kick()
 }
