@@ -7,7 +7,7 @@ import (
 
 // Why a connection is closed that could not go on.
 var (
-	errEvicted = errors.New("relay: closed to make room: it had not authenticated")
+	errEvicted = errors.New("relay: closed to make room for others")
 	errFull    = errors.New("relay: too many connections")
 )
 
@@ -34,22 +34,46 @@ func (s *strangers) oldest() *conn {
 }
 
 // admit takes in an accepted connection, and returns the one to be closed for it, if there is one.
-func (r *Relay) admit(c *conn) (oldest *conn, err error) {
+func (r *Relay) admit(c *conn) (victim *conn, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || r.draining {
 		return nil, ErrClosed
 	}
-	if len(r.conns) >= r.o.MaxConnections || r.strangers.list.Len() >= r.o.MaxUnauthenticated {
-		if oldest = r.strangers.oldest(); oldest == nil {
+	if r.strangers.list.Len() >= r.o.MaxUnauthenticated {
+		victim = r.strangers.oldest()
+	} else if len(r.conns) >= r.o.MaxConnections {
+		if victim = r.dispensable(); victim == nil {
 			return nil, errFull
 		}
-		r.strangers.remove(oldest)
-		delete(r.conns, oldest)
+	}
+	if victim != nil {
+		r.strangers.remove(victim)
+		delete(r.conns, victim)
 	}
 	r.strangers.add(c)
 	r.register(c)
-	return oldest, nil
+	return victim, nil
+}
+
+// dispensable returns, under r.mu, a connection that can go when there are too many: the oldest that has not authenticated, else about the least recently used
+// (RFC 4976 section 6.5) of those that are no client's; nil if there is none.
+func (r *Relay) dispensable() *conn {
+	if c := r.strangers.oldest(); c != nil {
+		return c
+	}
+	const sample = 64 // of all: a map gives them in random order
+	var found *conn
+	n := 0
+	for c := range r.conns {
+		if n++; n > sample {
+			break
+		}
+		if !c.isClient() && (found == nil || c.used.Load() < found.used.Load()) {
+			found = c
+		}
+	}
+	return found
 }
 
 // register, under r.mu, takes in a connection whose goroutine is about to start.

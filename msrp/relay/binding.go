@@ -26,9 +26,10 @@ type binding struct {
 // user is one who has a URI.
 type user struct {
 	name     string
-	sessions int    // URIs, under Relay.mu
-	dialled  int    // connections to next hops, under Relay.mu
-	bucket   bucket // for what the user sends
+	sessions int          // URIs, under Relay.mu
+	dialled  int          // connections to next hops, under Relay.mu
+	pending  atomic.Int64 // requests of the user's without an answer
+	bucket   bucket       // for what the user sends
 }
 
 // covers tells whether path leads to the client, or from it: its relays are the same, the client's own URI may be another one, for each session one.
@@ -125,6 +126,13 @@ func (c *conn) attach(b *binding) bool {
 	}
 	c.bindings[b] = struct{}{}
 	return true
+}
+
+// isClient tells whether one has authenticated on the connection.
+func (c *conn) isClient() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.bindings) > 0
 }
 
 // bindingOf finds what was given to the client with this path, nil if there is nothing.

@@ -37,6 +37,7 @@ type conn struct {
 	dialler  *user         // whose client it was dialled for first
 	served   []nextHop     // for which it is used though it was accepted, under Relay.mu
 	stranger atomic.Bool   // has had no request granted
+	used     atomic.Int64  // clock of the last Read
 
 	// Of the read loop.
 	now      time.Duration     // of the last Read
@@ -142,6 +143,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.now = c.r.clock(); begins {
 		c.pieceBy = c.now + pieceTimeout
 	}
+	c.used.Store(int64(c.now))
 	switch {
 	case err == nil:
 		return n, nil

@@ -100,7 +100,7 @@ func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 	t := p.route.target
 	q := queued{size: headSize(f) + len(body), expects: p.kind != silent}
 	err := t.reserve(p, &q)
-	for err == errNoRoom && c.awaitRoom(t, q.size) {
+	for err == errNoRoom && c.awaitRoom(p.route, q.size) {
 		err = t.reserve(p, &q)
 	}
 	switch {
@@ -140,7 +140,7 @@ func (c *conn) reserve(p *pending, q *queued) error {
 	switch {
 	case c.err != nil:
 		return c.err
-	case !c.hasRoom(q.size) || q.expects && c.ring.full(c.mostPending()):
+	case !c.hasRoom(q.size) || q.expects && (c.ring.full(c.mostPending()) || p.route.isJammed()):
 		return errNoRoom
 	}
 	c.count(q.size)
@@ -183,7 +183,8 @@ func (c *conn) release(q queued) {
 
 // awaitRoom waits for room in the queue of the only connection that c sends to; false if there is none in time, or if c sends to others too: they do not
 // wait for that one.
-func (c *conn) awaitRoom(t *conn, size int) bool {
+func (c *conn) awaitRoom(way *route, size int) bool {
+	t := way.target
 	for _, other := range c.routes {
 		if other.target != t && other.valid() {
 			return false
@@ -194,8 +195,8 @@ func (c *conn) awaitRoom(t *conn, size int) bool {
 	defer cancel()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	met := func() bool { return t.hasRoom(size) && !t.ring.full(t.mostPending()) }
-	if t.bytes == 0 && !met() { // too much waits elsewhere
+	met := func() bool { return t.hasRoom(size) && !t.ring.full(t.mostPending()) && !way.isJammed() }
+	if t.bytes == 0 && t.ring.empty() && !met() { // too much waits elsewhere
 		return false
 	}
 	defer func(start time.Time) { c.now += time.Since(start) }(time.Now())

@@ -70,6 +70,9 @@ type Options struct {
 }
 
 const (
+	maxUnanswered     = 256  // requests of one route without an answer
+	maxUserUnanswered = 2048 // requests of one user without an answer, on all connections
+
 	pieceBytes  = 64 << 10 // body of a frame that is passed on whole
 	segment     = 1400     // bytes of frames that share a Write over TCP
 	windowBytes = 320 << 10

@@ -110,16 +110,16 @@ func (r *Relay) accept(l net.Listener) {
 // ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.
 func (r *Relay) ServeConn(nc net.Conn) {
 	c := newStranger(r, nc)
-	oldest, err := r.admit(c)
+	victim, err := r.admit(c)
 	if err != nil {
 		r.counts.refusedConnections.Add(1)
 		r.o.Logger.Debug("relay: connection refused", "remote", nc.RemoteAddr(), "error", err)
 		nc.Close()
 		return
 	}
-	if oldest != nil {
+	if victim != nil {
 		r.counts.evicted.Add(1)
-		oldest.close(errEvicted)
+		victim.close(errEvicted)
 	}
 	go c.readLoop()
 }

@@ -13,6 +13,7 @@ type route struct {
 	source, target *conn
 	bindings       [2]*binding // whose URIs are at the front of the To-Path; the second may be nil
 	bucket         *bucket     // that the sender has to pay from; nil for another relay
+	user           *user       // whose client the sender is; nil if it is none
 
 	// The paths: as they come, and as they are passed on (RFC 4976 section 6.4.1). Most are parts of others.
 	rawTo, rawFrom []byte
@@ -58,18 +59,28 @@ func (t *route) valid() bool {
 
 // begun counts a request on its way that waits for an answer.
 func (t *route) begun(p *pending) {
-	if p.kind != silent {
-		t.sends.Add(1)
-		t.bytes.Add(int64(p.bytes))
-	}
+	t.count(p, 1)
 }
 
 // settled is its reverse.
 func (t *route) settled(p *pending) {
-	if p.kind != silent {
-		t.sends.Add(-1)
-		t.bytes.Add(-int64(p.bytes))
+	t.count(p, -1)
+}
+
+func (t *route) count(p *pending, sign int64) {
+	if p.kind == silent {
+		return
 	}
+	t.sends.Add(sign)
+	t.bytes.Add(sign * int64(p.bytes))
+	if t.user != nil {
+		t.user.pending.Add(sign)
+	}
+}
+
+// isJammed tells whether too much of what came this way, or from this user, waits for an answer: others have to find room too.
+func (t *route) isJammed() bool {
+	return t.sends.Load() >= maxUnanswered || t.user != nil && t.user.pending.Load() >= maxUserUnanswered
 }
 
 // isFull tells whether so much is on its way that the sender has to wait for the answers of the next hop. Senders with a window of their own never see that.
@@ -138,6 +149,7 @@ func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 	case !b.covers(from):
 		return msrp.StatusForbidden // a client speaks for nobody else
 	}
+	t.user = b.user
 	next := c.r.binding(to[1])
 	switch {
 	case next != nil && next.covers(to[2:]): // from one of our clients to another

@@ -19,7 +19,7 @@ type Stats struct {
 	AuthGranted        int64 // AUTH requests answered with 200 so far
 	AuthRefused        int64 // those with wrong credentials, or refused for another reason than that the credentials were still to come
 	RefusedConnections int64 // connections so far that found no room
-	Evicted            int64 // unauthenticated connections closed so far to make room
+	Evicted            int64 // connections closed so far to make room: unauthenticated ones, or the least recently used that are no client's
 }
 
 // counts are the counters.
