@@ -114,6 +114,7 @@ func (c *conn) handshake() error {
 }
 
 func (c *conn) read() error {
+	defer c.flush() // what came before the end is on its way, too
 	for {
 		f, err := c.dec.Next()
 		if err != nil {
