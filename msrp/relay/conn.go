@@ -175,18 +175,18 @@ func (c *conn) touch(t *conn) {
 	c.dirty = append(c.dirty, t)
 }
 
-// pace sets the read deadline. It is not set for every frame: an idle connection may live an eighth longer.
+// pace sets the read deadline. It is not set for every frame: an idle connection may live an eighth longer, and a piece has up to a second less.
 func (c *conn) pace() {
 	if c.stranger.Load() {
 		return
 	}
-	by, tolerance := c.now+c.r.o.IdleTimeout, c.r.o.IdleTimeout/8
+	from, to := c.now+c.r.o.IdleTimeout, c.now+c.r.o.IdleTimeout/8*9
 	if c.dec.Within() {
-		by, tolerance = c.pieceBy, time.Second
+		from, to = c.pieceBy-time.Second, c.pieceBy
 	}
-	if late := by - c.readBy; late < 0 || late > tolerance {
-		c.readBy = by
-		c.nc.SetReadDeadline(c.r.start.Add(by))
+	if c.readBy < from || c.readBy > to {
+		c.readBy = to
+		c.nc.SetReadDeadline(c.r.start.Add(to))
 	}
 }
 

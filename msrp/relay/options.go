@@ -60,7 +60,7 @@ type Options struct {
 	QueueBytes int
 	// MaxQueueBytes bounds what waits on all connections together, with what has been read of frames that are not whole yet. Default 512 MiB.
 	MaxQueueBytes int
-	// IdleTimeout is how long a connection may be silent (RFC 4976 section 6.5). Default 1 hour.
+	// IdleTimeout is how long a connection may be silent (RFC 4976 section 6.5); it is closed within an eighth of that time more. Default 1 hour.
 	IdleTimeout time.Duration
 	// Coalesce lets frames that wait to be written share a Write of up to 64 KiB, as msrp.Options.Coalesce does. Default false: over TLS a frame is a record of its
 	// own, without TLS only small frames that fit into one segment share a Write.
