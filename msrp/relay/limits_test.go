@@ -117,6 +117,7 @@ func TestPermitPublic(t *testing.T) {
 		"0.1.2.3:2855": false, "100.64.0.1:2855": false, "224.0.0.1:2855": false, "255.255.255.255:2855": false, "240.0.0.1:2855": false, "198.18.0.1:2855": false,
 		"[::1]:2855": false, "[::]:2855": false, "[fe80::1]:2855": false, "[fc00::1]:2855": false, "[ff02::1]:2855": false, "[::ffff:127.0.0.1]:2855": false,
 		"[::ffff:10.0.0.1]:2855": false, "[64:ff9b::7f00:1]:2855": false, "[2002:7f00:1::]:2855": false, "[2001:db8::1]:2855": false, "[fec0::1]:2855": false,
+		"[::127.0.0.1]:2855": false, "[64:ff9b:1::a00:1]:2855": false, "[2001:0:7f00:1::1]:2855": false, "[fe80::1%eth0]:2855": false, "[fd00:ec2::254]:8080": false, "[::ffff:0.0.0.0]:2855": false,
 	} {
 		require.Equal(t, want, permitPublic(netip.MustParseAddrPort(address)), address)
 	}

@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"crypto/tls"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/internal/certtest"
+	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
+	"github.com/otrchat/otrchat/msrp/msrptest"
+)
+
+// secured is a scripted client of a relay with TLS, with its own URI at a host.
+func (g *rig) secured(roots *tls.Config, relay, own string) *client {
+	g.Helper()
+	nc, err := hop.Dial(within(g), g.n.DialContext, relay+":2855", roots, relay)
+	require.NoError(g, err)
+	g.Cleanup(func() { nc.Close() })
+	c := &client{Peer: msrptest.PeerOn(nc), g: g}
+	c.Path = mustPath("msrps://" + own + ".example.com:2855/own;tcp")
+	return c
+}
+
+// authTo authenticates with the last relay of a path, through those before it.
+func (c *client) authTo(user string, relays msrp.Path) msrp.Path {
+	c.g.Helper()
+	f, err := c.Auth(within(c.g), relays, user, users[user])
+	require.NoError(c.g, err)
+	require.Equal(c.g, msrp.StatusOK, f.Status)
+	use, err := f.UsePath()
+	require.NoError(c.g, err)
+	return use
+}
+
+// A path that leads back and forth between two relays ends at the first of them that is to send a request to where it cannot have come from.
+func TestAbuseRelaysInACircle(t *testing.T) {
+	for _, mutual := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			n, roots, relays := two(t, mutual)
+			g := &rig{TB: t, n: n, r: relays["intra.example.com"]}
+			intra, extra := mustPath("msrps://intra.example.com:2855;tcp"), mustPath("msrps://extra.example.com:2855;tcp")
+			mallory := g.secured(roots, "intra.example.com", "mallory")
+			a := mallory.authTo("carol", intra)
+			ab := mallory.authTo("carol", join(a, extra))
+			require.Len(t, ab, 2)
+			b := ab[1:]
+			other := g.secured(roots, "extra.example.com", "other")
+			c := other.authTo("carol", extra)
+
+			for name, to := range map[string]msrp.Path{
+				"there and back":             join(a, b, a, mallory.Path),
+				"there and back and there":   join(a, b, a, b, mallory.Path),
+				"16 times":                   join(a, b, a, b, a, b, a, b, a, b, a, b, a, b, a, mallory.Path),
+				"through another client":     join(a, c, a, c, a, c, a, c, a, mallory.Path),
+				"through the relay, unbound": join(a, extra, intra, extra, intra, extra, mallory.Path),
+				"to an expired session":      join(a, mustPath("msrps://extra.example.com:2855/gone;tcp"), a, mallory.Path),
+			} {
+				before := relays["intra.example.com"].Stats().Forwarded + relays["extra.example.com"].Stats().Forwarded
+				for _, method := range []string{msrp.MethodSend, msrp.MethodReport, "WINK", msrp.MethodAuth} {
+					mallory.request("circle", method, to.String(), mallory.Path.String())
+				}
+				time.Sleep(time.Minute)
+				after := relays["intra.example.com"].Stats().Forwarded + relays["extra.example.com"].Stats().Forwarded
+				require.LessOrEqual(t, after-before, int64(4*4), name+": each request and its report three times at most")
+				for _, r := range relays {
+					require.LessOrEqual(t, r.Stats().Connections, 4, name)
+					require.Zero(t, r.Stats().QueuedBytes)
+				}
+			}
+			mallory.talkTo(other) // all of that has cost nothing
+			mallory.request("alive1", msrp.MethodSend, join(a, c, other.Path).String(), mallory.Path.String())
+			require.Equal(t, join(c, a, mallory.Path).String(), string(other.next().FromPath))
+		})
+	}
+}
+
+// A relay that is reached under two names does not take itself for another relay, though it has the certificate of one: who goes through it to itself gets neither a
+// URI for that nor more guesses at passwords.
+func TestAbuseRelayIsNoPartnerOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cert, pool := certtest.New(t, "relay.example.com", "example.com")
+		roots := &tls.Config{RootCAs: pool}
+		g := &rig{TB: t, n: &msrptest.Network{}}
+		var err error
+		g.r, err = New(&Options{
+			Host: "relay.example.com", Realm: "example.com", Authenticator: users, Dialer: g.n, TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}}, Relays: pool,
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { g.r.Close() })
+		for _, name := range []string{"relay.example.com:2855", "example.com:2855"} {
+			l, err := g.n.Listen(name)
+			require.NoError(t, err)
+			require.NoError(t, g.r.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert})))
+		}
+		mallory := g.secured(roots, "relay.example.com", "mallory")
+		use := mallory.authTo("carol", mustPath("msrps://relay.example.com:2855;tcp"))
+		for i := range 5 {
+			f, err := mallory.Auth(within(t), join(use, mustPath("msrps://example.com:2855;tcp")), []string{"alice", "bob", "carol"}[i%3], "guess")
+			require.NoError(t, err)
+			require.Equal(t, msrp.StatusForbidden, f.Status)
+			require.Nil(t, f.Value("Use-Path"))
+		}
+		require.Equal(t, 1, g.r.Stats().Sessions)
+		for i := range 3 { // and no way round
+			mallory.request("round1", msrp.MethodSend, fmt.Sprintf("%s msrps://example.com:2855/x%d;tcp %s %s", use, i, use, mallory.Path), mallory.Path.String())
+			mallory.expect("round1", msrp.StatusOK)
+			require.Equal(t, "REPORT", string(mallory.next().Method))
+			require.LessOrEqual(t, g.holds().Connections, 3)
+		}
+	})
+}
