@@ -8,7 +8,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // Endpoint is an MSRP endpoint (RFC 4975 section 4): it opens sessions, dials for the active ones and accepts connections for the
@@ -56,29 +57,8 @@ func (e *Endpoint) Serve(l net.Listener) error {
 		}
 	}
 	e.listeners = append(e.listeners, l)
-	e.wg.Add(1)
-	go e.accept(l)
+	e.wg.Go(func() { hop.Accept(l, e.done, e.o.Logger, e.ServeConn) })
 	return nil
-}
-
-func (e *Endpoint) accept(l net.Listener) {
-	defer e.wg.Done()
-	for {
-		nc, err := l.Accept()
-		if err == nil {
-			e.ServeConn(nc)
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		e.o.Logger.Warn("msrp: accept", "error", err)
-		select { // out of file descriptors, for example
-		case <-e.done:
-			return
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.

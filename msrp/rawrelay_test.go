@@ -112,3 +112,14 @@ func (r *rawRelay) login(headers ...string) *Relay {
 	require.NoError(r, d.err)
 	return d.Relay
 }
+
+// connect connects an active session to a peer behind the relay, which answers the request that it returns.
+func (r *rawRelay) connect(s *Session, peer string) *Frame {
+	r.Helper()
+	connected := make(chan error, 1)
+	go func() { connected <- s.Connect(ctx, mustPath(peer), Active, nil) }()
+	f, _ := next(r, r.d)
+	r.answerFrom(f, rawUse, "200 OK")
+	require.NoError(r, <-connected)
+	return f
+}

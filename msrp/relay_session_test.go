@@ -18,11 +18,7 @@ func relayed(t *testing.T) (s *Session, r *rawRelay) {
 	relay := r.login()
 	s, err := relay.e.NewSession(&SessionOptions{Relay: relay})
 	require.NoError(t, err)
-	connected := make(chan error, 1)
-	go func() { connected <- s.Connect(ctx, mustPath(rawPeerPath), Active, nil) }()
-	f, _ := next(t, r.d)
-	r.answerFrom(f, rawUse, "200 OK")
-	require.NoError(t, <-connected)
+	r.connect(s, rawPeerPath)
 	return s, r
 }
 

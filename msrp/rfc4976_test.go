@@ -85,13 +85,9 @@ func TestRFC4976_5_1_PathsOfFiveRelays(t *testing.T) {
 	s, err := d.e.NewSession(&SessionOptions{Relay: d.Relay})
 	require.NoError(t, err)
 	require.Equal(t, c+" "+rawUse+" "+s.own, s.LocalPath().String())
-	connected := make(chan error, 1)
-	go func() { connected <- s.Connect(ctx, mustPath(peer), Active, nil) }()
-	f, _ := next(t, r.d)
+	f := r.connect(s, peer)
 	require.Equal(t, rawUse+" "+c+" "+peer, string(f.ToPath))
 	require.Equal(t, s.own, string(f.FromPath))
-	r.answerFrom(f, rawUse, "200 OK")
-	require.NoError(t, <-connected)
 }
 
 // The connection to a relay that is shared stays without a session for an hour at least.
@@ -104,11 +100,7 @@ func TestRFC4976_5_4_ConnectionStays(t *testing.T) {
 		for range 2 {
 			s, err := relay.e.NewSession(&SessionOptions{Relay: relay})
 			require.NoError(t, err)
-			connected := make(chan error, 1)
-			go func() { connected <- s.Connect(ctx, mustPath(rawPeerPath), Active, nil) }()
-			f, _ := next(t, r.d)
-			r.answerFrom(f, rawUse, "200 OK")
-			require.NoError(t, <-connected)
+			r.connect(s, rawPeerPath)
 			require.NoError(t, s.Close())
 			time.Sleep(time.Hour)
 			require.NoError(t, relay.Err())

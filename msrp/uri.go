@@ -3,10 +3,11 @@ package msrp
 import (
 	"crypto/rand"
 	"encoding/base32"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // URI is an MSRP or MSRPS URI (RFC 4975 section 6), for example msrp://192.0.2.1:2855/9s83k;tcp.
@@ -155,13 +156,7 @@ func decodeHost(host string) string {
 }
 
 // hostport is what to dial.
-func (u URI) hostport() string {
-	port := u.Port
-	if port == 0 {
-		port = DefaultPort
-	}
-	return net.JoinHostPort(u.Host, strconv.Itoa(int(port)))
-}
+func (u URI) hostport() string { return hop.Address(u.Host, u.Port) }
 
 // newSessionID has 128 random bits; RFC 4975 section 14.1 wants 80.
 func newSessionID() string {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // Peer is the other side of a session in the hands of a test. It says what the test tells it to and nothing of itself: no response, no report.
@@ -54,12 +54,7 @@ func PeerOn(nc net.Conn) *Peer {
 	return p
 }
 
-func hostport(u msrp.URI) string {
-	if u.Port == 0 {
-		u.Port = msrp.DefaultPort
-	}
-	return net.JoinHostPort(u.Host, strconv.Itoa(int(u.Port)))
-}
+func hostport(u msrp.URI) string { return hop.Address(u.Host, u.Port) }
 
 // Connect connects the session to the Peer: it calls s.Connect with the role that s is to have, and Dial or Accept. An active session's endpoint must have
 // the Peer's Network as its Dialer, a passive one's must serve a listener of it. The error is of what failed first.

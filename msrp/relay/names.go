@@ -6,10 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // parseHost reads host or host:port.
@@ -35,7 +35,7 @@ func hostport(u msrp.URI) string {
 	if a, err := netip.ParseAddr(host); err == nil {
 		host = a.String()
 	}
-	return net.JoinHostPort(strings.ToLower(host), strconv.Itoa(int(cmp.Or(u.Port, msrp.DefaultPort))))
+	return hop.Address(strings.ToLower(host), u.Port)
 }
 
 // authority is, under r.mu, the host and port of the URIs that clients on c are given: where others reach us.

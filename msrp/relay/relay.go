@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/internal/hop"
 )
 
 // ErrClosed is what a Relay that was closed returns. It wraps net.ErrClosed.
@@ -82,29 +83,8 @@ func (r *Relay) Serve(l net.Listener) error {
 		return ErrClosed
 	}
 	r.listen(l)
-	r.wg.Add(1)
-	go r.accept(l)
+	r.wg.Go(func() { hop.Accept(l, r.ctx.Done(), r.o.Logger, r.ServeConn) })
 	return nil
-}
-
-func (r *Relay) accept(l net.Listener) {
-	defer r.wg.Done()
-	for {
-		nc, err := l.Accept()
-		if err == nil {
-			r.ServeConn(nc)
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		r.o.Logger.Warn("relay: accept", "error", err)
-		select { // out of file descriptors, for example
-		case <-r.ctx.Done():
-			return
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // ServeConn takes over one accepted connection, for callers with an accept loop of their own. It returns at once.

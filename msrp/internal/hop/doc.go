@@ -1,5 +1,5 @@
-// Package hop finds the next hop of an MSRP path and dials it: RFC 4976 section 8 on DNS, section 9.2 on TLS. Package msrp and the relay server
-// both go through it.
+// Package hop is the connection to the neighbour on an MSRP path: it finds the next hop and dials it (RFC 4976 section 8 on DNS, section 9.2 on TLS), accepts
+// from the previous one, and lets go of either. Package msrp and the relay server both go through it.
 //
 // # Concurrency
 //

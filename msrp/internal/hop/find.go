@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -9,7 +10,7 @@ import (
 	"strings"
 )
 
-// defaultPort is that of an MSRP URI without a port for whose host DNS has no SRV records (RFC 4976 section 8).
+// defaultPort is that of an MSRP URI without a port (RFC 4975 section 15 registers it), where DNS has no SRV records for its host (RFC 4976 section 8).
 const defaultPort = 2855
 
 const maxAddresses = 8 // what a domain can make us try
@@ -24,11 +25,8 @@ type LookupSRV func(ctx context.Context, service, proto, name string) (cname str
 // domain it asks for the SRV records of _msrps._tcp, and if there are none the domain itself is dialled at port 2855 (RFC 4976 section 8).
 // Errors: ErrNoService, or that of the lookup, if it is another than that there are no records.
 func Find(ctx context.Context, lookup LookupSRV, host string, port uint16) ([]string, error) {
-	if port != 0 {
-		return []string{join(host, port)}, nil
-	}
-	itself := []string{join(host, defaultPort)}
-	if _, err := netip.ParseAddr(host); err == nil {
+	itself := []string{Address(host, port)}
+	if _, err := netip.ParseAddr(host); err == nil || port != 0 {
 		return itself, nil
 	}
 	_, records, err := lookup(ctx, "msrps", "tcp", host)
@@ -41,7 +39,7 @@ func Find(ctx context.Context, lookup LookupSRV, host string, port uint16) ([]st
 	var found []string // records that can be used are, even if others are malformed and err says so
 	for _, r := range records {
 		if r.Target != "." && r.Port != 0 && len(found) < maxAddresses {
-			found = append(found, join(strings.TrimSuffix(r.Target, "."), r.Port))
+			found = append(found, Address(strings.TrimSuffix(r.Target, "."), r.Port))
 		}
 	}
 	if len(found) == 0 {
@@ -50,4 +48,7 @@ func Find(ctx context.Context, lookup LookupSRV, host string, port uint16) ([]st
 	return found, nil
 }
 
-func join(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
+// Address is host:port for a Dialer. Port 0 stands for 2855.
+func Address(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(cmp.Or(port, defaultPort))))
+}
