@@ -105,55 +105,10 @@ func (o *Options) withDefaults() (Options, error) {
 	if o != nil {
 		r = *o
 	}
-	for _, n := range []struct {
-		name         string
-		value        *int
-		deflt, least int
-	}{
-		{"MaxConnections", &r.MaxConnections, 16384, 1},
-		{"MaxUnauthenticated", &r.MaxUnauthenticated, 1024, 1},
-		{"MaxSessions", &r.MaxSessions, 64, 1},
-		{"Rate", &r.Rate, 32 << 20, 1024},
-		{"QueueBytes", &r.QueueBytes, 1 << 20, leastQueue},
-		{"MaxQueueBytes", &r.MaxQueueBytes, 512 << 20, leastQueue},
-	} {
-		if *n.value == 0 {
-			*n.value = n.deflt
+	for _, check := range []func() error{r.numbers, r.times, r.names} {
+		if err := check(); err != nil {
+			return r, err
 		}
-		if *n.value < n.least {
-			return r, fmt.Errorf("relay: Options.%s is under %d", n.name, n.least)
-		}
-	}
-	for _, d := range []struct {
-		name  string
-		value *time.Duration
-		deflt time.Duration
-	}{
-		{"MinExpires", &r.MinExpires, time.Minute},
-		{"MaxExpires", &r.MaxExpires, time.Hour},
-		{"IdleTimeout", &r.IdleTimeout, time.Hour},
-	} {
-		if *d.value == 0 {
-			*d.value = d.deflt
-		}
-		if *d.value < time.Second {
-			return r, fmt.Errorf("relay: Options.%s is under a second", d.name)
-		}
-	}
-	if r.MaxExpires < r.MinExpires {
-		return r, errors.New("relay: Options.MaxExpires is under MinExpires")
-	}
-	if r.Host != "" {
-		host, err := parseHost(r.Host)
-		if err != nil {
-			return r, fmt.Errorf("relay: Options.Host: %w", err)
-		}
-		if r.Realm == "" {
-			r.Realm = host.Host
-		}
-	}
-	if r.Realm == "" {
-		return r, errors.New("relay: Options.Realm and Options.Host are both not set")
 	}
 	if r.Permit == nil {
 		r.Permit = permitPublic
@@ -171,4 +126,67 @@ func (o *Options) withDefaults() (Options, error) {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
 	return r, nil
+}
+
+// numbers, times and names each fill in their defaults and check what is set.
+func (o *Options) numbers() error {
+	for _, n := range []struct {
+		name         string
+		value        *int
+		deflt, least int
+	}{
+		{"MaxConnections", &o.MaxConnections, 16384, 1},
+		{"MaxUnauthenticated", &o.MaxUnauthenticated, 1024, 1},
+		{"MaxSessions", &o.MaxSessions, 64, 1},
+		{"Rate", &o.Rate, 32 << 20, 1024},
+		{"QueueBytes", &o.QueueBytes, 1 << 20, leastQueue},
+		{"MaxQueueBytes", &o.MaxQueueBytes, 512 << 20, leastQueue},
+	} {
+		if *n.value == 0 {
+			*n.value = n.deflt
+		}
+		if *n.value < n.least {
+			return fmt.Errorf("relay: Options.%s is under %d", n.name, n.least)
+		}
+	}
+	return nil
+}
+
+func (o *Options) times() error {
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		deflt time.Duration
+	}{
+		{"MinExpires", &o.MinExpires, time.Minute},
+		{"MaxExpires", &o.MaxExpires, time.Hour},
+		{"IdleTimeout", &o.IdleTimeout, time.Hour},
+	} {
+		if *d.value == 0 {
+			*d.value = d.deflt
+		}
+		if *d.value < time.Second {
+			return fmt.Errorf("relay: Options.%s is under a second", d.name)
+		}
+	}
+	if o.MaxExpires < o.MinExpires {
+		return errors.New("relay: Options.MaxExpires is under MinExpires")
+	}
+	return nil
+}
+
+func (o *Options) names() error {
+	if o.Host != "" {
+		host, err := parseHost(o.Host)
+		if err != nil {
+			return fmt.Errorf("relay: Options.Host: %w", err)
+		}
+		if o.Realm == "" {
+			o.Realm = host.Host
+		}
+	}
+	if o.Realm == "" {
+		return errors.New("relay: Options.Realm and Options.Host are both not set")
+	}
+	return nil
 }
