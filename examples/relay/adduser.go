@@ -13,13 +13,15 @@ import (
 	"golang.org/x/term"
 )
 
+const adduserUsage = "relay adduser [-users FILE] -realm REALM NAME      asks for the password, or reads it from standard input\n\n"
+
 // addUser is the subcommand: relay adduser -users FILE -realm REALM NAME. The password never stands on the command line, where other users of the
 // machine could read it.
 func addUser(ctx context.Context, args []string, stdin *os.File, stderr io.Writer) error {
 	flags := flag.NewFlagSet("relay adduser", flag.ContinueOnError)
 	path := flags.String("users", "users", "the users `file`, made if it is not there")
 	realm := flags.String("realm", "", "the `realm` of the relay")
-	if err := parseFlags(flags, args, stderr); err != nil {
+	if err := parseFlags(flags, args, stderr, adduserUsage); err != nil {
 		return err
 	}
 	if flags.NArg() != 1 {

@@ -36,31 +36,35 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&o.keyFile, "key", "", "PEM `file` with its key")
 	flags.StringVar(&o.relayAuthorities, "relay-authorities", "", "PEM `file` with the authorities by whose certificates other relays are known, in both directions; default none, and next hops are verified with the system's alone")
 	flags.Func("next-hops", "`networks` that the relay may connect to, such as 10.0.0.0/8,::/0; default all public addresses, and ports from 1024 on", o.permit)
-	flags.DurationVar(&o.settings.MinExpires, "min-expires", 0, "the shortest `time` that a client may ask for; 0 is the library's default, as for all limits")
-	flags.DurationVar(&o.settings.MaxExpires, "max-expires", 0, "the longest")
-	flags.IntVar(&o.settings.MaxConnections, "max-connections", 0, "`connections` at a time")
-	flags.IntVar(&o.settings.MaxUnauthenticated, "max-unauthenticated", 0, "`connections` without a successful request yet")
-	flags.IntVar(&o.settings.MaxSessions, "max-sessions", 0, "sessions of one user")
-	flags.IntVar(&o.settings.QueueBytes, "queue-bytes", 0, "`bytes` that may wait for one connection")
-	flags.IntVar(&o.settings.MaxQueueBytes, "max-queue-bytes", 0, "`bytes` that may wait on all connections together")
-	flags.IntVar(&o.settings.Rate, "rate", 0, "`bytes` a second that one user may send")
-	flags.DurationVar(&o.settings.IdleTimeout, "idle-timeout", 0, "`time` without a frame after which a connection is closed")
-	flags.BoolVar(&o.settings.Coalesce, "coalesce", false, "write several frames at once: faster, but not for Blink and AG Projects' software")
+	flags.DurationVar(&o.settings.MaxExpires, "max-expires", 0, "the longest `time` that a client may have its URI without renewing it, at least 1m; default 1h")
+	flags.IntVar(&o.settings.MaxConnections, "max-connections", 0, "`connections` at a time; default 16384")
+	flags.IntVar(&o.settings.MaxUnauthenticated, "max-unauthenticated", 0, "`connections` without a successful request yet; default 1024")
+	flags.IntVar(&o.settings.MaxSessions, "max-sessions", 0, "`sessions` of one user; default 64")
+	flags.IntVar(&o.settings.QueueBytes, "queue-bytes", 0, "`bytes` that may wait for one connection; default 1 MiB")
+	flags.IntVar(&o.settings.MaxQueueBytes, "max-queue-bytes", 0, "`bytes` that may wait on all connections together; default 512 MiB")
+	flags.IntVar(&o.settings.Rate, "rate", 0, "`bytes` a second that one user may send; default 32 MiB")
+	flags.DurationVar(&o.settings.IdleTimeout, "idle-timeout", 0, "`time` without a frame after which a connection is closed; default 1h")
 	flags.StringVar(&o.metrics, "metrics", "", "`address` of /metrics and /healthz, for HTTP without TLS: keep it to yourself; default none")
 	flags.DurationVar(&o.reload, "reload", 10*time.Second, "`time` between two looks whether files have changed")
 	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that sessions get to end after SIGTERM")
 	flags.TextVar(&o.level, "log", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
-	if err := parseFlags(flags, args, stderr); err != nil {
+	if err := parseFlags(flags, args, stderr, usage); err != nil {
 		return nil, err
 	}
 	return o, o.check(flags.Args())
 }
 
-// parseFlags shows the flags to who asks for them and leaves errors to the caller.
-func parseFlags(flags *flag.FlagSet, args []string, stderr io.Writer) error {
+const usage = `relay -host NAME -certificate FILE -key FILE [flags]
+relay adduser -realm REALM NAME      adds a user to the users file; relay adduser -h
+
+`
+
+// parseFlags shows usage and the flags to who asks for them and leaves errors to the caller.
+func parseFlags(flags *flag.FlagSet, args []string, stderr io.Writer, usage string) error {
 	flags.SetOutput(io.Discard)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stderr, usage)
 		flags.SetOutput(stderr)
 		flags.PrintDefaults()
 	}
@@ -72,7 +76,7 @@ func (o *options) check(rest []string) error {
 	case len(rest) > 0:
 		return fmt.Errorf("there is no command %q", rest[0])
 	case o.settings.Host == "":
-		return errors.New("-host is required")
+		return errors.New("-host is required; relay -h shows all flags")
 	case o.listenTLS == "" && o.listenInsecure == "":
 		return errors.New("neither -listen nor -listen-insecure")
 	case (o.certificateFile == "") != (o.keyFile == ""):
