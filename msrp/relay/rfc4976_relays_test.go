@@ -87,6 +87,8 @@ func TestRFC4976_9_2_PretendedRelay(t *testing.T) {
 			alice, bob := f.client("a.example.org", "msrps://alice.example.org:7965/bar;tcp"), f.client("b.example.net", "msrps://bob.example.net:8145/foo;tcp")
 			alice.auth("alice", "msrps://a.example.org:9000;tcp")
 			bob.auth("bob", "msrps://b.example.net:9000;tcp")
+			name := f.clientAs(certificate, "a.example.org", bob.path)
+			name.auth("carol", "msrps://a.example.org:9000;tcp") // as a user
 			mallory := f.clientAs(certificate, "a.example.org", bob.path+" "+bob.uri)
 			mallory.send("abcd", alice.path+" "+alice.uri, "x", msrp.Complete, "Message-ID: msg1", "Byte-Range: 1-1/1")
 			mallory.frames()
@@ -94,6 +96,7 @@ func TestRFC4976_9_2_PretendedRelay(t *testing.T) {
 			alice.send("abce", alice.path+" "+bob.path+" "+bob.uri, "y", msrp.Complete, "Message-ID: msg2", "Byte-Range: 1-1/1")
 			require.Equal(t, "msg2", string(bob.next().MessageID))
 			mallory.quiet()
+			name.quiet()
 		})
 	}
 }
