@@ -10,7 +10,7 @@ import (
 // piece by piece, so that a frame of any length passes in bounded memory. After an error other than Body's io.EOF the
 // stream has lost its framing and the connection is of no more use. No error holds what the peer sent: it may be a user's text.
 //
-// A Decoder that waits for a frame to begin holds 2 KiB. While frames pass it borrows 64 KiB that all Decoders share, takes as much as Limits.HeadBytes
+// A Decoder that waits for a frame to begin holds 1 KiB. While frames pass it borrows 64 KiB that all Decoders share, takes as much as Limits.HeadBytes
 // if a head is larger still, and allocates nothing per frame. It is not safe for concurrent use.
 type Decoder struct {
 	r      io.Reader

@@ -15,7 +15,7 @@ type readBuffer struct {
 }
 
 const (
-	idleBytes = 2 << 10
+	idleBytes = 1 << 10
 	readBytes = 64 << 10
 	leastRoom = 256 // for a body, several times its end-line
 )

@@ -49,7 +49,6 @@ type conn struct {
 	routed   int               // their size
 	last     *route            // of the frame before
 	dirty    []*conn           // have something to write since the last Read
-	frame    msrp.Frame
 	body     body
 	ident    [maxIdent]byte
 
@@ -91,14 +90,22 @@ var (
 	errHungUp  = errors.New("relay: the peer closed the connection")
 )
 
+// begin runs an accepted connection. TLS has its handshake on a goroutine of its own, whose stack goes with it: it is several times that of the read loop.
+func (c *conn) begin() {
+	defer c.r.wg.Done()
+	if err := c.handshake(); err != nil {
+		c.close(err)
+		return
+	}
+	c.cert = c.certificate()
+	c.r.wg.Add(1)
+	go c.readLoop()
+}
+
 func (c *conn) readLoop() {
 	defer c.r.wg.Done()
-	err := c.handshake()
-	if err == nil {
-		c.cert = c.certificate()
-		err = c.read()
-		c.rest()
-	}
+	err := c.read()
+	c.rest()
 	c.close(err)
 }
 
@@ -108,7 +115,7 @@ func (c *conn) handshake() error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, strangerTimeout)
+	ctx, cancel := context.WithTimeout(c.r.ctx, strangerTimeout)
 	defer cancel()
 	return h.HandshakeContext(ctx)
 }

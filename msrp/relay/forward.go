@@ -47,8 +47,7 @@ func kindOf(f *msrp.Frame) kind {
 // pieces passes a frame on, in several chunks if it is longer than pieceBytes (RFC 4976 section 6.4.1). If one of them cannot be passed on the others are left out, and
 // the next hop is told. The status is the one to refuse the request with.
 func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error) {
-	g := &c.frame
-	*g = *f
+	g := *f
 	g.ToPath, g.FromPath = p.route.to, p.route.from
 	p.byteRange = msrp.ByteRange{Start: max(f.ByteRange.Start, 1), Total: f.ByteRange.Total}
 	if f.ByteRange == (msrp.ByteRange{}) {
@@ -58,7 +57,7 @@ func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error
 	for whole := true; ; whole = false {
 		body, end, err := c.take()
 		if err == nil {
-			err = c.pay(p.route, len(body)+headSize(g))
+			err = c.pay(p.route, len(body)+headSize(&g))
 		}
 		p.bytes, p.byteRange.End = len(body), p.byteRange.Start+int64(len(body))-1
 		if whole = whole && end; !whole {
@@ -71,14 +70,14 @@ func (c *conn) pieces(f *msrp.Frame, p *pending, send bool) (code int, err error
 		}
 		switch {
 		case err == nil && (send || whole):
-			code = c.pass(g, body, p)
+			code = c.pass(&g, body, p)
 		case err == errNoRoom:
 			code, err = msrp.StatusStopSending, nil
 		case err == nil:
 			code = msrp.StatusBadRequest // RFC 4975 section 7.1: only a SEND may be longer
 		}
 		if (code != 0 || err != nil) && !whole && send {
-			c.abort(g, *p)
+			c.abort(&g, *p)
 		}
 		if code != 0 || err != nil || end {
 			return code, err

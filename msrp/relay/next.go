@@ -58,14 +58,18 @@ func (r *Relay) towards(h nextHop, u *user) (c *conn, code int) {
 	return c, 0
 }
 
+// dialLoop is what begin is for accepted connections.
 func (c *conn) dialLoop() {
 	defer c.r.wg.Done()
 	nc, err := c.dial()
-	if err == nil && c.open(nc) {
-		err = c.read()
-		c.rest()
+	if err != nil {
+		c.close(err)
+		return
 	}
-	c.close(err)
+	if c.open(nc) {
+		c.r.wg.Add(1)
+		go c.readLoop()
+	}
 }
 
 // dial connects to the next hop: to a relay at the addresses that DNS has for it (RFC 4976 section 8).

@@ -51,7 +51,7 @@ type Options struct {
 	MaxConnections int
 	// MaxUnauthenticated bounds the connections that have neither authenticated nor had a request forwarded; the oldest is closed for a new one. Default 1024.
 	MaxUnauthenticated int
-	// MaxSessions bounds the URIs that one user has at a time. Default 64.
+	// MaxSessions bounds the URIs that one user has at a time, and the connections to next hops; for each of them the user may have 64 requests without an answer. Default 64.
 	MaxSessions int
 	// Rate bounds what a user sends, in bytes for a second; who sends more is read no faster. The same bounds each connection on which others than relays send to clients.
 	// Default 32 MiB.
@@ -70,8 +70,7 @@ type Options struct {
 }
 
 const (
-	maxUnanswered     = 256  // requests of one route without an answer
-	maxUserUnanswered = 2048 // requests of one user without an answer, on all connections
+	maxUnanswered = 256 // requests of one route without an answer
 
 	pieceBytes  = 64 << 10 // body of a frame that is passed on whole
 	segment     = 1400     // bytes of frames that share a Write over TCP

@@ -101,7 +101,7 @@ func (r *Relay) ServeConn(nc net.Conn) {
 		r.counts.evicted.Add(1)
 		victim.close(errEvicted)
 	}
-	go c.readLoop()
+	go c.begin()
 }
 
 // Shutdown takes no new connections and gives out no new URIs, while clients that have one go on, and prolong it. When the last URI is gone or ctx ends it gives what is

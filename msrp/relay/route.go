@@ -80,7 +80,7 @@ func (t *route) count(p *pending, sign int64) {
 
 // isJammed tells whether too much of what came this way, or from this user, waits for an answer: others have to find room too.
 func (t *route) isJammed() bool {
-	return t.sends.Load() >= maxUnanswered || t.user != nil && t.user.pending.Load() >= maxUserUnanswered
+	return t.sends.Load() >= maxUnanswered || t.user != nil && t.user.pending.Load() >= int64(t.source.r.o.MaxSessions)*windowSends
 }
 
 // isFull tells whether so much is on its way that the sender has to wait for the answers of the next hop. Senders with a window of their own never see that.
