@@ -333,6 +333,20 @@ func TestRelayOptions(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 }
 
+// A chain has 8 relays at most.
+func TestLongestChain(t *testing.T) {
+	var chain *RelayOptions
+	for range maxRelays {
+		o := secureAlice()
+		o.Next = chain
+		chain = o
+	}
+	require.NoError(t, chain.Validate())
+	o := secureAlice()
+	o.Next = chain
+	require.ErrorContains(t, o.Validate(), "a chain of more than 8 relays")
+}
+
 // A password is never sent, whatever is in it, and a user name stays in its quotes.
 func TestRelayUserNames(t *testing.T) {
 	o := byAlice()

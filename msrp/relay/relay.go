@@ -123,8 +123,10 @@ func (r *Relay) Shutdown(ctx context.Context) error {
 	}
 	linger, cancel := context.WithTimeout(r.ctx, lingerTimeout)
 	defer cancel()
-	for _, c := range r.all() {
-		c.drained(linger)
+	for range 2 { // an answer that the first round has waited for may have made a report to one who was looked at before
+		for _, c := range r.all() {
+			c.drained(linger)
+		}
 	}
 	return errors.Join(err, r.Close())
 }

@@ -52,7 +52,6 @@ func (c *conn) sweep() {
 	} else {
 		c.slots = nil
 	}
-	c.look()
 	c.mu.Unlock()
 	for i := range held {
 		c.give(held[i].route.source, held[i].answer())
@@ -60,6 +59,9 @@ func (c *conn) sweep() {
 	for i := range late {
 		c.lost(&late[i], msrp.StatusTimeout)
 	}
+	c.mu.Lock()
+	c.look()
+	c.mu.Unlock()
 }
 
 // overdue, under mu, takes out the requests without an answer in time, finds the responses that have been withheld for long enough, and tells in how long to look again.

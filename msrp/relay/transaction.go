@@ -59,14 +59,24 @@ func (c *conn) response(f *msrp.Frame) {
 	}
 	p := *found
 	c.ring.remove(n)
-	c.look()
+	waiting := c.waiting > 0
 	c.mu.Unlock()
-	p.route.settled(&p)
+	c.settle(f, &p)
+	if waiting { // for what settle has done, too
+		c.mu.Lock()
+		c.look()
+		c.mu.Unlock()
+	}
+}
+
+// settle gives the sender of a request what is due to it for the answer.
+func (c *conn) settle(f *msrp.Frame, p *pending) {
+	p.route.settled(p)
 	switch {
 	case p.kind == answered || p.kind == auth:
-		c.passBack(f, &p)
+		c.passBack(f, p)
 	case f.Status != msrp.StatusOK:
-		c.fail(&p, f.Status)
+		c.fail(p, f.Status)
 	case p.kind == withheld:
 		c.give(p.route.source, p.answer())
 	}
