@@ -318,8 +318,8 @@ func (c *EncryptedChat) release() {
 // Done is closed when the chat has ended and everything that came before is in the events.
 func (c *EncryptedChat) Done() <-chan struct{} { return c.done }
 
-// Err is nil while the chat lives; then ErrClosed when we ended it, ErrEnded when the peer did, one wrapping ErrRelay when the way through the relay is lost, or what
-// broke the connection.
+// Err is nil while the chat lives; then ErrClosed when we ended it, ErrEnded when the peer did, one wrapping ErrRelay when the way through the relay
+// is lost, or what broke the connection.
 func (c *EncryptedChat) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -29,14 +29,16 @@ type peer struct {
 	prints  *fingerprints // nil: its certificate is verified by name and issuer
 }
 
-// Connect binds the session to a connection: an Active side dials the first hop and sends an empty request, which the peer must
-// accept; a Passive side waits for the peer's first request (RFC 4975 section 5.4). An Active side gives up after 30 s for the
-// connection with its TLS and 30 s for the answer, and with the third connection shared with other sessions that breaks before it; a Passive one waits as long as ctx lets it. A nil o means the defaults. Call it once.
-// With SessionOptions.Relay nothing is dialled, and as with any relay in the path it is the first one that accepts: whether the peer is there shows later, in a report or in silence.
+// Connect binds the session to a connection: an Active side dials the first hop and sends an empty request, which the peer must accept; a Passive
+// side waits for the peer's first request (RFC 4975 section 5.4). An Active side gives up after 30 s for the connection with its TLS and 30 s for the
+// answer, and with the third connection shared with other sessions that breaks before it; a Passive one waits as long as ctx lets it. A nil o means
+// the defaults. Call it once. With SessionOptions.Relay nothing is dialled, and as with any relay in the path it is the first one that accepts:
+// whether the peer is there shows later, in a report or in silence.
 //
-// Errors: one wrapping ErrMalformed for a path, an address or a fingerprint that cannot be one, ErrInsecure for a path without TLS where TLS is demanded, ErrNoTLS, one
-// wrapping ErrFingerprint, *StatusError for a refusal, ctx's error, or what the network said. After an error the session is closed, unless an argument was at
-// fault. Two sides that are both Active refuse each other with StatusSessionInUse; two Passive ones wait for each other.
+// Errors: one wrapping ErrMalformed for a path, an address or a fingerprint that cannot be one, ErrInsecure for a path without TLS where TLS is
+// demanded, ErrNoTLS, one wrapping ErrFingerprint, *StatusError for a refusal, ctx's error, or what the network said. After an error the session is
+// closed, unless an argument was at fault. Two sides that are both Active refuse each other with StatusSessionInUse; two Passive ones wait for each
+// other.
 func (s *Session) Connect(ctx context.Context, remote Path, role Role, o *ConnectOptions) error {
 	p, err := s.checkPeer(remote, role, o)
 	if err != nil {

@@ -15,18 +15,21 @@ import (
 
 // RelayOptions say which relay to ask for a way through, and as whom (RFC 4976 section 5.1).
 type RelayOptions struct {
-	// URI is the relay's, for example msrps://example.com;tcp. Without a port the domain's SRV records for _msrps._tcp say where it is and are tried in their order, and without
-	// such records it is port 2855 of the domain itself (section 8). The certificate has to be for the host of the URI in any case.
+	// URI is the relay's, for example msrps://example.com;tcp. Without a port the domain's SRV records for _msrps._tcp say where it is and are tried
+	// in their order, and without such records it is port 2855 of the domain itself (section 8). The certificate has to be for the host of the URI in
+	// any case.
 	URI string
 	// Username and Password are for Digest authentication; the password itself is not sent. A user name is needed.
 	Username, Password string
-	// Expires is asked for as the time for which the relay's URI is to be valid, in whole seconds; it is renewed before. A relay that wants another time is asked once more, for the nearest that it
-	// allows. Default: nothing is asked, and the relay decides. Kamailio answers only so.
+	// Expires is asked for as the time for which the relay's URI is to be valid, in whole seconds; it is renewed before. A relay that wants another
+	// time is asked once more, for the nearest that it allows. Default: nothing is asked, and the relay decides. Kamailio answers only so.
 	Expires time.Duration
-	// AllowTCP permits an msrp URI, and msrp URIs from the relay: neither message nor path is protected from those who can read the connection, against RFC 4976 section 9.2. Default false: such a URI is refused with ErrInsecure.
+	// AllowTCP permits an msrp URI, and msrp URIs from the relay: neither message nor path is protected from those who can read the connection,
+	// against RFC 4976 section 9.2. Default false: such a URI is refused with ErrInsecure.
 	AllowTCP bool
-	// Shared lets several sessions use the Relay, one after the other or at once, until it is closed. RFC 4976 section 3.1 gives each session a URI of its own: with shared ones every peer knows what leads to the
-	// others' connection, though not their session-ids. AG Projects' relay takes one session. Default false: one session, with which the Relay ends.
+	// Shared lets several sessions use the Relay, one after the other or at once, until it is closed. RFC 4976 section 3.1 gives each session a URI
+	// of its own: with shared ones every peer knows what leads to the others' connection, though not their session-ids. AG Projects' relay takes one
+	// session. Default false: one session, with which the Relay ends.
 	Shared bool
 	// DigestURI says whether the credentials name the URI that they are for. Default URIUnlessOpaque.
 	DigestURI DigestURI
@@ -34,8 +37,8 @@ type RelayOptions struct {
 	Next *RelayOptions
 }
 
-// DigestURI says whether Authorization has the parameter "uri". RFC 4976 section 9.1 takes the URI from To-Path and allows the parameter; AG Projects' relay does not answer
-// who sends it, and Kamailio refuses who does not.
+// DigestURI says whether Authorization has the parameter "uri". RFC 4976 section 9.1 takes the URI from To-Path and allows the parameter; AG
+// Projects' relay does not answer who sends it, and Kamailio refuses who does not.
 type DigestURI uint8
 
 // When to send the parameter.
@@ -50,13 +53,15 @@ const (
 	addressTimeout = 10 * time.Second // for connecting to one address of several
 )
 
-// DialRelay connects to a relay and asks it, and those behind it, for a way through (AUTH, RFC 4976 section 5.1). If the relay's domain has several addresses the next one is tried where
-// connecting or TLS fails, or where the relay does not answer or has a fault of its own (5xx). ctx bounds the call; connecting takes 30 s at most, 10 s where there are more addresses, and each of at most 6 answers
-// of a relay 30 s. It needs no Options.Host: without one the sessions' URIs have our address on the connection to the relay. Certificates of Options.TLS are not shown to relays (section 9.2).
+// DialRelay connects to a relay and asks it, and those behind it, for a way through (AUTH, RFC 4976 section 5.1). If the relay's domain has several
+// addresses the next one is tried where connecting or TLS fails, or where the relay does not answer or has a fault of its own (5xx). ctx bounds the
+// call; connecting takes 30 s at most, 10 s where there are more addresses, and each of at most 6 answers of a relay 30 s. It needs no Options.Host:
+// without one the sessions' URIs have our address on the connection to the relay. Certificates of Options.TLS are not shown to relays (section 9.2).
 // The Relay lives until it is closed or lost, whether a session takes it or not.
 //
-// Errors: one that names the field of o that is wrong, ErrInsecure, ErrNoTLS, ErrClosed, *StatusError for a refusal (401 or 403 for a wrong password), one wrapping ErrRspauth or ErrMalformed for a relay that cannot be
-// trusted or understood, ErrTimeout, ctx's error, or what the network said.
+// Errors: one that names the field of o that is wrong, ErrInsecure, ErrNoTLS, ErrClosed, *StatusError for a refusal (401 or 403 for a wrong
+// password), one wrapping ErrRspauth or ErrMalformed for a relay that cannot be trusted or understood, ErrTimeout, ctx's error, or what the network
+// said.
 func (e *Endpoint) DialRelay(ctx context.Context, o *RelayOptions) (*Relay, error) {
 	chain, err := o.check()
 	switch {

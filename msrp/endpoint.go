@@ -43,7 +43,8 @@ func New(o *Options) (*Endpoint, error) {
 }
 
 // Serve accepts connections from l for passive sessions, until Shutdown or Close. It returns at once, with ErrClosed if it is too late for that, and
-// owns l in any case. Silent peers are left to TCP keep-alive, which net.Listen sets as net.Dialer does: see Options.Dialer. Session URIs carry the address of the first l unless Options.Host is set; a listener on all addresses needs Options.Host.
+// owns l in any case. Silent peers are left to TCP keep-alive, which net.Listen sets as net.Dialer does: see Options.Dialer. Session URIs carry the
+// address of the first l unless Options.Host is set; a listener on all addresses needs Options.Host.
 func (e *Endpoint) Serve(l net.Listener) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -90,10 +91,10 @@ func (e *Endpoint) start(c *conn) error {
 	return nil
 }
 
-// NewSession opens a session with a fresh, unguessable URI: LocalPath is for the SDP, Connect makes it usable.
-// From now on a peer that knows the URI can connect to it. It needs Options.Host, a served listener or SessionOptions.Relay; a nil o means the defaults.
-// The session stays with the Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, one that names an entry of o.AcceptTypes that is no
-// media type, one that says that there is no host; with a Relay ErrInsecure, ErrRelayInUse, one that says that it is another Endpoint's, or what the Relay has ended with.
+// NewSession opens a session with a fresh, unguessable URI: LocalPath is for the SDP, Connect makes it usable. From now on a peer that knows the URI
+// can connect to it. It needs Options.Host, a served listener or SessionOptions.Relay; a nil o means the defaults. The session stays with the
+// Endpoint until it is closed. Errors: ErrClosed, ErrNoTLS, one that names an entry of o.AcceptTypes that is no media type, one that says that there
+// is no host; with a Relay ErrInsecure, ErrRelayInUse, one that says that it is another Endpoint's, or what the Relay has ended with.
 func (e *Endpoint) NewSession(o *SessionOptions) (*Session, error) {
 	if o == nil {
 		o = &SessionOptions{}

@@ -26,11 +26,11 @@ var (
 	ErrTooLarge = errors.New("msrp: over the limit")
 	// ErrNoTLS is returned by Connect for an msrps path, by DialRelay for an msrps relay, and by NewSession for SessionOptions.Secure, when Options.TLS is nil.
 	ErrNoTLS = errors.New("msrp: the path is msrps and Options.TLS is not set")
-	// ErrInsecure is returned by Connect for a path whose first hop is not msrps, if the session has SessionOptions.Secure or the call has Fingerprints; by NewSession, if it is so
-	// with the Relay; and wrapped by errors of DialRelay about an msrp URI without RelayOptions.AllowTCP.
+	// ErrInsecure is returned by Connect for a path whose first hop is not msrps, if the session has SessionOptions.Secure or the call has
+	// Fingerprints; by NewSession, if it is so with the Relay; and wrapped by errors of DialRelay about an msrp URI without RelayOptions.AllowTCP.
 	ErrInsecure = errors.New("msrp: TLS is demanded and the path is not msrps")
-	// ErrFingerprint is wrapped by errors of Connect about a peer without a certificate that has one of ConnectOptions.Fingerprints, or about Fingerprints none of which
-	// is of a hash that can be trusted.
+	// ErrFingerprint is wrapped by errors of Connect about a peer without a certificate that has one of ConnectOptions.Fingerprints, or about
+	// Fingerprints none of which is of a hash that can be trusted.
 	ErrFingerprint = errors.New("msrp: no certificate with the fingerprint demanded")
 	// ErrAborted is what the Reader of a message ends with when its sender has given the message up (RFC 4975 section 7.1).
 	ErrAborted = errors.New("msrp: the sender gave the message up")

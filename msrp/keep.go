@@ -44,7 +44,8 @@ func (r *Relay) next() (next *lease) {
 // errOtherURI says that a relay gave another URI in place of the one that was to be renewed, which is in our SDP.
 var errOtherURI = errors.New("msrp: the relay renews no URI")
 
-// renew asks for more time at the URI itself, as AG Projects' relay wants it. A relay that gives a new URI there, or knows it not, is asked at its own URI, now and from then on.
+// renew asks for more time at the URI itself, as AG Projects' relay wants it. A relay that gives a new URI there, or knows it not, is asked at its
+// own URI, now and from then on.
 func (r *Relay) renew(l *lease) {
 	ctx, cancel := context.WithDeadline(r.ended, l.until)
 	defer cancel()

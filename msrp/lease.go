@@ -146,8 +146,8 @@ func (l *lease) granted(f *Frame, authorized bool, begun time.Time) (path Path, 
 	return path, until, nil
 }
 
-// verify checks that the relay knows the password, too. The first hop may leave its proof out, as Kamailio does, for it is known by its certificate; of those behind it there is
-// no other (RFC 4976 section 9.4).
+// verify checks that the relay knows the password, too. The first hop may leave its proof out, as Kamailio does, for it is known by its certificate;
+// of those behind it there is no other (RFC 4976 section 9.4).
 func (l *lease) verify(f *Frame, authorized bool) error {
 	info := f.values("Authentication-Info")
 	switch {

@@ -9,9 +9,9 @@ import (
 
 const maxNickname = 1023 // bytes
 
-// Nickname asks a conference for a nickname (RFC 7701 section 7.1), or gives the one it has back if name is empty, and waits for the answer.
-// Errors: one wrapping ErrMalformed for a name that is too long or not printable text, *StatusError if the conference refuses (StatusForbidden, StatusInvalidNickname,
-// StatusNicknameInUse; StatusUnknownMethod if it knows no nicknames), ErrTimeout, and those of Send.
+// Nickname asks a conference for a nickname (RFC 7701 section 7.1), or gives the one it has back if name is empty, and waits for the answer. Errors:
+// one wrapping ErrMalformed for a name that is too long or not printable text, *StatusError if the conference refuses (StatusForbidden,
+// StatusInvalidNickname, StatusNicknameInUse; StatusUnknownMethod if it knows no nicknames), ErrTimeout, and those of Send.
 func (s *Session) Nickname(ctx context.Context, name string) error {
 	if len(name) > maxNickname || !utf8.ValidString(name) || !validText([]byte(name)) {
 		return malformed("nickname")

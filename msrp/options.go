@@ -14,8 +14,8 @@ type Options struct {
 	// Host is the host or host:port that session URIs tell the peer, for an endpoint behind a port forwarding or one that only dials;
 	// without a port, port 2855. Default: the address of the first listener given to Serve.
 	Host string
-	// Dialer opens connections for active sessions. It decides on TCP keep-alive, which finds out about a peer that is gone without a word. Default: a net.Dialer, which
-	// probes a silent connection after 15 s and gives it up after 9 probes without an answer, 15 s apart.
+	// Dialer opens connections for active sessions. It decides on TCP keep-alive, which finds out about a peer that is gone without a word. Default:
+	// a net.Dialer, which probes a silent connection after 15 s and gives it up after 9 probes without an answer, 15 s apart.
 	Dialer Dialer
 	// Resolver finds relays by the SRV records of their domain (RFC 4976 section 8). Default: net.DefaultResolver.
 	Resolver Resolver
@@ -30,7 +30,8 @@ type Options struct {
 	MaxMessage int
 	// InboxMessages bounds what waits for Receive, per session, in messages; what does not fit is answered with 413. Default 256.
 	InboxMessages int
-	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes; headers of a message over 512 bytes count too, each as 64 bytes more than its text. Default 16 MiB, or MaxMessage if that is more.
+	// InboxBytes bounds the bodies of what waits for Receive, per session, in bytes; headers of a message over 512 bytes count too, each as 64 bytes
+	// more than its text. Default 16 MiB, or MaxMessage if that is more.
 	InboxBytes int
 	// StreamAbove has Receive return a message before it is whole, with Reader instead of Body, once more than so many bytes of it are there and no gap is before
 	// them. MaxMessage does not bound such a message; see "Limits" on what stops its sender when it is read slowly. It is at most MaxMessage. Default 0: never.
@@ -61,11 +62,12 @@ type SessionOptions struct {
 	// the other way about, and for Blink. It gives up the check that the peer calls itself what the SDP has called it; the 128 random bits of our own
 	// session-id remain, and so does what is demanded of the connection. Default false: all of a path is compared (RFC 4975 section 6.1).
 	MatchSessionID bool
-	// AcceptTypes are the media types that Receive wants, as in the SDP attribute "accept-types": "text/plain", "image/*" or "*", without regard to parameters. A
-	// message of another type is refused with 415 (RFC 4975 section 7.3.1), which also wants multipart/mixed and multipart/alternative to be among them. Default: every type.
+	// AcceptTypes are the media types that Receive wants, as in the SDP attribute "accept-types": "text/plain", "image/*" or "*", without regard to
+	// parameters. A message of another type is refused with 415 (RFC 4975 section 7.3.1), which also wants multipart/mixed and multipart/alternative
+	// to be among them. Default: every type.
 	AcceptTypes []string
-	// Relay is the session's way out and in (RFC 4976): LocalPath begins with it, and nothing is dialled or accepted for the session elsewhere, whatever its role (RFC 6135 section 4.5). Secure
-	// then demands that the connection to the relay runs over TLS. Default: none.
+	// Relay is the session's way out and in (RFC 4976): LocalPath begins with it, and nothing is dialled or accepted for the session elsewhere,
+	// whatever its role (RFC 6135 section 4.5). Secure then demands that the connection to the relay runs over TLS. Default: none.
 	Relay *Relay
 }
 
@@ -74,11 +76,12 @@ type ConnectOptions struct {
 	// Address is where an Active side dials, as host:port: that of the c= and m= lines where both sides use CEMA (RFC 6714). A certificate is still verified for the
 	// host of the path, or by Fingerprints. Default: host and port of the path's first URI.
 	Address string
-	// Fingerprints are those of the peer's certificate as in its SDP attribute "fingerprint" (RFC 8122 section 5): "sha-256 AB:CD:…". The certificate must have one of
-	// those with the strongest hash among them; then its names, dates and issuer do not count, and an Active side tells the peer no server name. MD5, SHA-1 and unknown hashes are passed over. They are
-	// for paths without relays, with TLS, over an SDP that came by a way which protects it. A Passive side needs a listener whose tls.Config
-	// has ClientAuth tls.RequireAnyClientCert, or tls.RequestClientCert if it is also for peers that have no certificate. Default: verification by name and issuer for
-	// an Active side, none of the peer's certificate for a Passive one.
+	// Fingerprints are those of the peer's certificate as in its SDP attribute "fingerprint" (RFC 8122 section 5): "sha-256 AB:CD:…". The certificate
+	// must have one of those with the strongest hash among them; then its names, dates and issuer do not count, and an Active side tells the peer no
+	// server name. MD5, SHA-1 and unknown hashes are passed over. They are for paths without relays, with TLS, over an SDP that came by a way which
+	// protects it. A Passive side needs a listener whose tls.Config has ClientAuth tls.RequireAnyClientCert, or tls.RequestClientCert if it is also
+	// for peers that have no certificate. Default: verification by name and issuer for an Active side, none of the peer's certificate for a Passive
+	// one.
 	Fingerprints []string
 }
 

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Relay is a way through one relay, or through several (RFC 4976): a connection to the first of them, and URIs that lead back over it. Sessions take it with
-// SessionOptions.Relay. The URIs are renewed before they expire. When the connection is lost, or a URI cannot be renewed and has expired, the Relay ends, and so do the sessions that it carries; for new
-// ones DialRelay gives another. It is safe for concurrent use.
+// Relay is a way through one relay, or through several (RFC 4976): a connection to the first of them, and URIs that lead back over it. Sessions take
+// it with SessionOptions.Relay. The URIs are renewed before they expire. When the connection is lost, or a URI cannot be renewed and has expired, the
+// Relay ends, and so do the sessions that it carries; for new ones DialRelay gives another. It is safe for concurrent use.
 type Relay struct {
 	e      *Endpoint
 	shared bool
@@ -39,7 +39,8 @@ func (r *Relay) Path() Path {
 // Done is closed when the Relay has ended.
 func (r *Relay) Done() <-chan struct{} { return r.ended.Done() }
 
-// Err is nil while the Relay lives; then why it ended: ErrClosed for Close and for the end of the one session of a Relay that is not shared, one wrapping ErrExpired, or what happened to the connection.
+// Err is nil while the Relay lives; then why it ended: ErrClosed for Close and for the end of the one session of a Relay that is not shared, one
+// wrapping ErrExpired, or what happened to the connection.
 func (r *Relay) Err() error { return context.Cause(r.ended) }
 
 // Close ends the Relay and the sessions that it carries at once. It is idempotent and safe from any goroutine; after it returns no goroutine of

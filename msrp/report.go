@@ -18,8 +18,9 @@ type Report struct {
 	Comment   string    // the reporter's own words, may be empty; made printable
 }
 
-// ReceiveReport returns the next failure that was reported after the Delivery of its message had ended; reports before that go to the Delivery. At most 64
-// wait here, the oldest give way. Unlike a failure of a Delivery, none ends the session: whether the message was ours is not remembered. After the session has ended it returns what is left, then the session's error. A ctx that ends leaves the session as it is.
+// ReceiveReport returns the next failure that was reported after the Delivery of its message had ended; reports before that go to the Delivery. At
+// most 64 wait here, the oldest give way. Unlike a failure of a Delivery, none ends the session: whether the message was ours is not remembered.
+// After the session has ended it returns what is left, then the session's error. A ctx that ends leaves the session as it is.
 func (s *Session) ReceiveReport(ctx context.Context) (*Report, error) {
 	for {
 		s.mu.Lock()
@@ -56,10 +57,10 @@ func (s *Session) reportLate(r *Report) {
 	}
 }
 
-// Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any
-// other code, of three digits, a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for
-// each message, as it was received: the length of its body is part of the report. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session, one wrapping ErrMalformed for
-// a code or a message that cannot go on the wire.
+// Report tells the sender of m what became of it (RFC 4975 section 7.1.2): StatusOK is a success report, sent if m asked for one; any other code, of
+// three digits, a failure report, sent unless m wanted none. With Options.ManualReports it is for the caller to do, once for each message, as it was
+// received: the length of its body is part of the report. It does not wait. Errors: ErrNotConnected, ErrStalled, ErrClosed or what ended the session,
+// one wrapping ErrMalformed for a code or a message that cannot go on the wire.
 func (s *Session) Report(m *Message, code int) error {
 	size := int64(len(m.Body))
 	if st, ok := m.Reader.(*stream); ok {

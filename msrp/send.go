@@ -208,7 +208,8 @@ func (s *Session) reason(err error) error {
 	return err
 }
 
-// appendHead writes a SEND frame up to its body, of which n bytes follow, Unknown if the frame may be ended early. Its fields have been checked by Message.check and Connect.
+// appendHead writes a SEND frame up to its body, of which n bytes follow, Unknown if the frame may be ended early. Its fields have been checked by
+// Message.check and Connect.
 func (s *Session) appendHead(b, id []byte, m *Message, messageID string, from, n int64, last bool) []byte {
 	b = append(append(b, "MSRP "...), id...)
 	b = append(append(b, " SEND\r\nTo-Path: "...), s.toPath...)

@@ -54,7 +54,8 @@ func (c *certificate) server(relays bool) *tls.Config {
 	return config
 }
 
-// client is for connections to other relays and to clients that listen: the system's roots tell whether they are who they say, and the authorities of the file besides.
+// client is for connections to other relays and to clients that listen: the system's roots tell whether they are who they say, and the authorities of
+// the file besides.
 func (c *certificate) client(authorities string) (config *tls.Config, err error) {
 	config = &tls.Config{
 		MinVersion:           tls.VersionTLS12,

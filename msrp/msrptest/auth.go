@@ -7,9 +7,9 @@ import (
 	"github.com/otrchat/otrchat/msrp"
 )
 
-// Auth asks the relay behind the connection for a way through (RFC 4976 section 5.1): it sends an AUTH to the last URI of relays, through those before it, answers the challenge of a 401,
-// and returns the last word of the relay, a 200 with Use-Path or a refusal. The headers stand in every request. A challenge that cannot be answered is returned. The next frame
-// that comes is taken for the answer, so nothing else may be under way.
+// Auth asks the relay behind the connection for a way through (RFC 4976 section 5.1): it sends an AUTH to the last URI of relays, through those
+// before it, answers the challenge of a 401, and returns the last word of the relay, a 200 with Use-Path or a refusal. The headers stand in every
+// request. A challenge that cannot be answered is returned. The next frame that comes is taken for the answer, so nothing else may be under way.
 func (p *Peer) Auth(ctx context.Context, relays msrp.Path, username, password string, headers ...msrp.Header) (*Frame, error) {
 	f, err := p.ask(ctx, relays, headers)
 	if err != nil || f.Status != msrp.StatusUnauthorized {

@@ -47,7 +47,8 @@ func NewPeer(t testing.TB, n *Network) *Peer {
 	return p
 }
 
-// PeerOn returns a Peer on a connection of the caller's own, TLS or to a foreign program, whose Path and Remote are the caller's to set. Connect, Dial and Accept are not for it.
+// PeerOn returns a Peer on a connection of the caller's own, TLS or to a foreign program, whose Path and Remote are the caller's to set. Connect,
+// Dial and Accept are not for it.
 func PeerOn(nc net.Conn) *Peer {
 	p := &Peer{}
 	p.use(nc, nil)
@@ -131,9 +132,9 @@ func (p *Peer) use(nc net.Conn, session msrp.Path) {
 	p.d = msrp.NewDecoder(nc, nil)
 }
 
-// Send sends one frame. Where f has no method and no status it is a SEND, where it has no transaction ID, paths or continuation flag it gets a fresh one, those of the
-// Peer, and Complete; everything else goes as it stands, or is missing. Errors: those of msrp.AppendFrame, which writes only what is well formed (Conn
-// takes anything), and those of the connection.
+// Send sends one frame. Where f has no method and no status it is a SEND, where it has no transaction ID, paths or continuation flag it gets a fresh
+// one, those of the Peer, and Complete; everything else goes as it stands, or is missing. Errors: those of msrp.AppendFrame, which writes only what
+// is well formed (Conn takes anything), and those of the connection.
 func (p *Peer) Send(f *msrp.Frame, body []byte) error {
 	g := *f
 	if len(g.Method) == 0 && g.Status == 0 {
@@ -168,8 +169,8 @@ func (p *Peer) Respond(f *Frame, code int) error {
 	return p.Send(&msrp.Frame{TransactionID: f.TransactionID, Status: code, Comment: []byte(comment), ToPath: p.Remote[:1].Append(nil), FromPath: p.Path[:1].Append(nil)}, nil)
 }
 
-// Next reads the next frame of the session, with its body. Errors: ctx's, after which Next may be called again as long as no frame had begun; io.EOF when the session has closed the
-// connection; those of msrp.Decoder.
+// Next reads the next frame of the session, with its body. Errors: ctx's, after which Next may be called again as long as no frame had begun; io.EOF
+// when the session has closed the connection; those of msrp.Decoder.
 func (p *Peer) Next(ctx context.Context) (*Frame, error) {
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

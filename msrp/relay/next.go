@@ -35,8 +35,8 @@ func endpointAt(u msrp.URI) nextHop {
 	return h
 }
 
-// towards returns the connection to a next hop for a client of u. If there is none it is begun: what is queued meanwhile is sent when it is there. A status other than
-// 0 says why not.
+// towards returns the connection to a next hop for a client of u. If there is none it is begun: what is queued meanwhile is sent when it is there. A
+// status other than 0 says why not.
 func (r *Relay) towards(h nextHop, u *user) (c *conn, code int) {
 	if h.secure && r.o.TLS == nil {
 		return nil, msrp.StatusForbidden

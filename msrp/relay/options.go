@@ -28,10 +28,10 @@ type Options struct {
 	// TLS is used when dialling msrps next hops, with ServerName set to the hop's host where it is empty; other relays want a certificate in it (RFC 4976 section
 	// 9.2). Default: such next hops are refused.
 	TLS *tls.Config
-	// Relays are the authorities of the certificates by which other relays are known that connect to us (RFC 4976 section 6.3), to go on for clients of theirs. Their
-	// certificates are for their host names and for client authentication. The listener has to ask for them, with tls.RequestClientCert and nothing stricter: clients
-	// may have certificates too, which say nothing here. Default: other relays are treated as clients are, and a URI given to a client behind one is good for the
-	// connection of its AUTH alone.
+	// Relays are the authorities of the certificates by which other relays are known that connect to us (RFC 4976 section 6.3), to go on for clients
+	// of theirs. Their certificates are for their host names and for client authentication. The listener has to ask for them, with
+	// tls.RequestClientCert and nothing stricter: clients may have certificates too, which say nothing here. Default: other relays are treated as
+	// clients are, and a URI given to a client behind one is good for the connection of its AUTH alone.
 	Relays *x509.CertPool
 	// AllowTCP lets clients authenticate over connections without TLS, and the relay dial other relays without, both of which RFC 4976 section 9.2 forbids. A
 	// next hop that is an endpoint, without a relay, may have an msrp URI in any case. Default false.
@@ -53,8 +53,8 @@ type Options struct {
 	MaxUnauthenticated int
 	// MaxSessions bounds the URIs that one user has at a time, and the connections to next hops; for each of them the user may have 64 requests without an answer. Default 64.
 	MaxSessions int
-	// Rate bounds what a user sends, in bytes for a second; who sends more is read no faster. The same bounds each connection on which others than relays send to clients.
-	// Default 32 MiB.
+	// Rate bounds what a user sends, in bytes for a second; who sends more is read no faster. The same bounds each connection on which others than
+	// relays send to clients. Default 32 MiB.
 	Rate int
 	// QueueBytes bounds what waits to be written to one connection, in bytes; it is at least 128 KiB. Default 1 MiB.
 	QueueBytes int

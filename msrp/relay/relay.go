@@ -104,8 +104,8 @@ func (r *Relay) ServeConn(nc net.Conn) {
 	go c.begin()
 }
 
-// Shutdown takes no new connections and gives out no new URIs, while clients that have one go on, and prolong it. When the last URI is gone or ctx ends it gives what is
-// on its way another second, and closes. The error is ctx's if it ended first; the Relay is closed in any case.
+// Shutdown takes no new connections and gives out no new URIs, while clients that have one go on, and prolong it. When the last URI is gone or ctx
+// ends it gives what is on its way another second, and closes. The error is ctx's if it ended first; the Relay is closed in any case.
 func (r *Relay) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	r.draining = true

@@ -64,7 +64,8 @@ func (c *conn) sweep() {
 	c.mu.Unlock()
 }
 
-// overdue, under mu, takes out the requests without an answer in time, finds the responses that have been withheld for long enough, and tells in how long to look again.
+// overdue, under mu, takes out the requests without an answer in time, finds the responses that have been withheld for long enough, and tells in how
+// long to look again.
 func (c *conn) overdue(now time.Duration) (late, held []pending, next time.Duration) {
 	for n := c.first; n < c.next; n++ {
 		p := c.ring.get(n)

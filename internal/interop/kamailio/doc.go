@@ -11,9 +11,9 @@
 //
 // # Limits
 //
-// Kamailio 5.6 relays no frame over 11,238 bytes, and forwards only to clients that have done AUTH with it, and to other relays. Behind another relay it answers AUTH to
-// the hop before alone, which msrp/relay copes with. Before another one it takes a response back to the host and port of the client's URI, so that has to be the client's
-// address on its connection. It gets 10 seconds to start.
+// Kamailio 5.6 relays no frame over 11,238 bytes, and forwards only to clients that have done AUTH with it, and to other relays. Behind another relay
+// it answers AUTH to the hop before alone, which msrp/relay copes with. Before another one it takes a response back to the host and port of the
+// client's URI, so that has to be the client's address on its connection. It gets 10 seconds to start.
 //
 // # Security
 //

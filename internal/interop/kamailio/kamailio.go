@@ -70,7 +70,8 @@ func start(t testing.TB, dir string, r *Relay, args ...string) *Relay {
 	t.Helper()
 	file := filepath.Join(dir, "kamailio.cfg")
 	write(t, file, config)
-	// It stays in the foreground and writes to the standard error; 1 GiB at most is shared by its processes, 64 KiB of it for each connection, and 16 MiB belong to each.
+	// It stays in the foreground and writes to the standard error; 1 GiB at most is shared by its processes, 64 KiB of it for each connection, and 16
+	// MiB belong to each.
 	args = append([]string{"-f", file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", dir, "-w", dir}, args...)
 	r.process = foreign.Start(t, exec.Command(foreign.Need(t, "kamailio"), args...))
 	r.ready(t)
