@@ -105,6 +105,25 @@ func TestAbuseIgnoresTheWindow(t *testing.T) {
 	}
 }
 
+// Nor does it help to find ever new ways to the same next hop, or many next hops: each connection and each user has so many requests without an answer.
+func TestAbuseManyWays(t *testing.T) {
+	abused(t, &Options{MaxSessions: 32}, func(t *testing.T, g *rig, alice, bob *client) {
+		sender := g.client("carol")
+		go io.Copy(io.Discard, sender.Conn)
+		for i := range 4 {
+			silent := g.client("carol")
+			go io.Copy(io.Discard, silent.Conn)
+			for n := range maxPending + 10 {
+				to := fmt.Sprintf("%s %s msrp://x.example.com:2855/%d;tcp", sender.use, silent.use, n)
+				sender.request("ways01", msrp.MethodSend, to, sender.Path.String())
+			}
+			require.LessOrEqual(t, g.holds().Unanswered, min((i+1)*maxPending, g.r.o.MaxSessions*windowSends))
+			g.serves(alice, bob)
+			defer silent.Conn.Close()
+		}
+	})
+}
+
 // Requests without an answer may be as many as they like.
 func TestAbuseTinyFrames(t *testing.T) {
 	abused(t, &Options{Coalesce: true}, func(t *testing.T, g *rig, alice, bob *client) {

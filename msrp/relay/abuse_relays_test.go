@@ -114,3 +114,25 @@ func TestAbuseRelayIsNoPartnerOfItsOwn(t *testing.T) {
 		}
 	})
 }
+
+// A URI that was given out over TLS leads nobody to its client without.
+func TestAbuseWithoutTLS(t *testing.T) {
+	r, n, roots := secure(t, Options{})
+	l, err := n.Listen("plain.example.com:2855")
+	require.NoError(t, err)
+	require.NoError(t, r.Serve(l))
+	g := &rig{TB: t, n: n, r: r}
+	alice := g.secured(roots, "relay.example.com", "alice")
+	use := alice.authTo("alice", mustPath("msrps://relay.example.com:2855;tcp"))
+	nc, err := n.DialContext(within(t), "tcp", "plain.example.com:2855")
+	require.NoError(t, err)
+	defer nc.Close()
+	mallory := &client{Peer: msrptest.PeerOn(nc), g: g}
+	plain := use[0]
+	plain.Secure = false
+	for uri, code := range map[msrp.URI]int{use[0]: msrp.StatusForbidden, plain: msrp.StatusNoSession} {
+		mallory.request("plain1", msrp.MethodSend, join(msrp.Path{uri}, alice.Path).String(), "msrp://mallory.example.com:2855/x;tcp")
+		mallory.expect("plain1", code)
+	}
+	require.Zero(t, r.Stats().Forwarded)
+}

@@ -88,7 +88,7 @@ func TestAbuseGuessedURIs(t *testing.T) {
 		for _, guess := range []string{
 			flip(own, len(own)-1), own[:len(own)-1], own + "a", strings.ToUpper(own), own + "/", "x", own + "%00", "%" + own,
 		} {
-			mallory := g.stranger()
+			mallory, begun := g.stranger(), time.Now()
 			u := alice.use[0]
 			u.SessionID = guess
 			for range maxFailures {
@@ -96,6 +96,7 @@ func TestAbuseGuessedURIs(t *testing.T) {
 				mallory.expect("guess1", msrp.StatusNoSession)
 			}
 			mallory.gone()
+			require.LessOrEqual(t, time.Since(begun), lingerTimeout)
 		}
 		alice.quiet()
 	})
