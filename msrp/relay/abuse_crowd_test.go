@@ -102,6 +102,33 @@ func (a addressed) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.from, 50000))
 }
 
+// lingering takes its time to close, as TLS does with a peer that does not read.
+type lingering struct{ net.Conn }
+
+func (l lingering) Close() error {
+	time.Sleep(alertTime)
+	return l.Conn.Close()
+}
+
+const alertTime = 100 * time.Millisecond
+
+// Newcomers do not wait until those have gone that make room for them.
+func TestAbuseCrowdThatLingers(t *testing.T) {
+	abused(t, &Options{MaxUnauthenticated: 10}, func(t *testing.T, g *rig, alice, bob *client) {
+		begun := time.Now()
+		for range 100 {
+			active, passive, _ := msrptest.Pipe()
+			defer active.Close()
+			g.r.ServeConn(lingering{passive})
+		}
+		carol := g.stranger()
+		carol.auth("carol")
+		require.Zero(t, time.Since(begun))
+		time.Sleep(alertTime)
+		require.Equal(t, 3+9, g.holds().Connections)
+	})
+}
+
 // lazy is an Authenticator that takes its time.
 type lazy struct {
 	Users

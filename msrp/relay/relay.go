@@ -99,7 +99,7 @@ func (r *Relay) ServeConn(nc net.Conn) {
 	}
 	if victim != nil {
 		r.counts.evicted.Add(1)
-		victim.close(errEvicted)
+		victim.spawn(func() { victim.close(errEvicted) }) // a TLS connection may take 100 ms
 	}
 	go c.begin()
 }
