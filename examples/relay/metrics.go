@@ -60,7 +60,7 @@ func (s *server) numbers() []number {
 		counter("auth_granted", "AUTH requests answered with 200.", func(st *relay.Stats) int64 { return st.AuthGranted }),
 		counter("auth_refused", "AUTH requests with wrong credentials, or not allowed.", func(st *relay.Stats) int64 { return st.AuthRefused }),
 		counter("refused_connections", "Connections that found no room.", func(st *relay.Stats) int64 { return st.RefusedConnections }),
-		counter("evicted_connections", "Unauthenticated connections closed to make room.", func(st *relay.Stats) int64 { return st.Evicted }),
+		counter("evicted_connections", "Connections closed to make room: unauthenticated ones, or the least recently used that are no client's.", func(st *relay.Stats) int64 { return st.Evicted }),
 		counter("reload_failures", "Times that users or certificate could not be read again.", func(*relay.Stats) int64 { return s.reloadFailures.Load() }),
 		gauge("certificate_expiry_seconds", "When the certificate expires, as Unix time; 0 without one.", func(*relay.Stats) int64 { return s.certificate.expiry() }),
 		gauge("draining", "1 from SIGTERM on.", func(*relay.Stats) int {

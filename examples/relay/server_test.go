@@ -329,9 +329,9 @@ func TestExitCodes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(out), "-certificate file")
 	for want, args := range map[string][]string{
-		"relay: -host is required\n":                        nil,
-		"relay: adduser wants one name, after the flags\n":  {"adduser"},
-		"relay: flag provided but not defined: -password\n": {"adduser", "-password", "x", "alice"},
+		"relay: -host is required; relay -h shows all flags\n": nil,
+		"relay: adduser wants one name, after the flags\n":     {"adduser"},
+		"relay: flag provided but not defined: -password\n":    {"adduser", "-password", "x", "alice"},
 	} {
 		out, err := command(args...).CombinedOutput()
 		assert.Error(t, err)
