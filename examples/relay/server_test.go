@@ -222,9 +222,11 @@ func TestCertificateIsReloaded(t *testing.T) {
 		return err
 	}
 	require.NoError(t, shows(first))
-	open, err := tls.Dial("tcp", p.address(), &tls.Config{RootCAs: first, ServerName: "example.com"})
+	e, err := msrp.New(&msrp.Options{TLS: &tls.Config{RootCAs: first, ServerName: "example.com"}})
 	require.NoError(t, err)
-	defer open.Close()
+	defer e.Close()
+	way, err := e.DialRelay(t.Context(), &msrp.RelayOptions{URI: "msrps://" + p.address() + ";tcp", Username: alice.name, Password: passwords[alice], Shared: true})
+	require.NoError(t, err)
 
 	second := replace(chain, key)
 	require.Eventually(t, func() bool { return shows(second) == nil }, patience, 10*time.Millisecond)
@@ -235,9 +237,27 @@ func TestCertificateIsReloaded(t *testing.T) {
 	require.NoError(t, os.WriteFile(key, nil, 0o600))
 	require.Eventually(t, func() bool { return p.number(t, "msrp_relay_reload_failures_total") > 0 }, patience, time.Millisecond)
 	assert.NoError(t, shows(second), "the old one stays in use")
-	require.NoError(t, open.SetReadDeadline(time.Now().Add(time.Millisecond)))
-	_, err = open.Read(make([]byte, 1))
-	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still there")
+	converse(t, e, way)
+}
+
+// converse has two sessions of one client talk, over a connection that is still there.
+func converse(t *testing.T, e *msrp.Endpoint, way *msrp.Relay) {
+	t.Helper()
+	var sessions [2]*msrp.Session
+	for i := range sessions {
+		s, err := e.NewSession(&msrp.SessionOptions{Relay: way, Secure: true})
+		require.NoError(t, err)
+		sessions[i] = s
+	}
+	connected := make(chan error, 1)
+	go func() { connected <- sessions[0].Connect(t.Context(), sessions[1].LocalPath(), msrp.Passive, nil) }()
+	require.NoError(t, sessions[1].Connect(t.Context(), sessions[0].LocalPath(), msrp.Active, nil))
+	require.NoError(t, <-connected)
+	_, err := sessions[0].Send(t.Context(), text("hello"))
+	require.NoError(t, err)
+	m, err := sessions[1].Receive(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(m.Body))
 }
 
 // Other relays are asked for their certificates where there are authorities to know them by, and nobody else is.

@@ -11,13 +11,17 @@
 //
 // # Concurrency
 //
-// A Relay is safe for concurrent use. A connection has one goroutine that reads, a second one while there is something to write, and one more for each AUTH
-// that waits for the Authenticator.
+// A Relay is safe for concurrent use. A connection has one goroutine that reads, a second one while there is something to write, and two more for each
+// AUTH that waits for the Authenticator, of which there may be 4.
 //
 // # Limits
 //
 // Options bound connections, sessions and bytes that wait; each has a default. A connection that has neither authenticated nor
 // had a request forwarded within 30 s is closed.
+//
+// Requests of one sender on their way without an answer of the next hop are 256 at most, those of one user about 64 for each of Options.MaxSessions, those towards one connection 1,024, or 8,192 towards
+// another relay: others have to find room too. From 64 SENDs or 320 KiB on the sender gets its answers with those of the next hop, after 20 s at most. A connection
+// is closed on which a Write takes longer than 30 s, or 64 KiB of a frame longer than 2 minutes to come; connecting to the next hop has 30 s. A path has 2 KiB at most.
 //
 // The Authenticator is asked 64 times at a time at most, and has 5 s. A nonce is good for 5 minutes. The counts of 65,536 nonces are kept, and of as
 // many users and addresses with wrong passwords, and as many addresses that users came in from: 8 MiB at most.

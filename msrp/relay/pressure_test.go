@@ -131,3 +131,28 @@ func TestOneWayLeavesRoom(t *testing.T) {
 		runtime.KeepAlive(dave)
 	})
 }
+
+// What a user has without an answer on many ways, towards many connections, leaves room for others.
+func TestOneUserLeavesRoom(t *testing.T) {
+	abused(t, &Options{MaxSessions: 32}, func(t *testing.T, g *rig, alice, bob *client) {
+		for range 3 {
+			deaf := g.client("bob")
+			for range maxPending / maxUnanswered {
+				carol := g.client("carol")
+				carol.talkTo(deaf)
+				go func() {
+					for range maxUnanswered {
+						carol.request("wink01", "WINK", carol.Remote.String(), carol.Path.String())
+					}
+				}()
+			}
+			go deaf.count(time.Second)
+		}
+		waiting := g.holds().Unanswered
+		require.GreaterOrEqual(t, waiting, 32*windowSends)
+		require.LessOrEqual(t, waiting, 32*windowSends+12, "connections that are read at the same time may each go over by one")
+		g.serves(alice, bob)
+		time.Sleep(2 * time.Minute)
+		require.Zero(t, g.holds().Unanswered)
+	})
+}

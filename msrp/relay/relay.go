@@ -144,7 +144,8 @@ func (r *Relay) all() []*conn {
 	return slices.Collect(maps.Keys(r.conns))
 }
 
-// Close ends every connection at once. It is idempotent and safe from any goroutine; after it returns no goroutine of the Relay runs.
+// Close ends every connection at once. It is idempotent and safe from any goroutine; after it returns no goroutine of the Relay runs,
+// but calls of an Authenticator that does not heed its ctx.
 func (r *Relay) Close() error {
 	r.mu.Lock()
 	r.closed = true

@@ -133,3 +133,29 @@ func TestSenderIsLostWithinAFrame(t *testing.T) {
 		g.r.Close()
 	})
 }
+
+// A long chunk that is still coming does not keep others from its receiver: theirs stand between its pieces, whose range and order are right.
+func TestLongChunkLetsOthersThrough(t *testing.T) {
+	abused(t, nil, func(t *testing.T, g *rig, alice, bob *client) {
+		carol := g.client("carol")
+		carol.talkTo(bob)
+		long := wire("long01", "SEND", carol.Remote, carol.Path, strings.Repeat("x", 4*pieceBytes))
+		half := len(long) / 2
+		go carol.write(long[:half])
+		f := bob.next()
+		require.Equal(t, "mlong01", string(f.MessageID))
+		require.Equal(t, msrp.More, f.Continuation)
+		bob.answer(f, msrp.StatusOK)
+		g.serves(alice, bob)
+		go carol.write(long[half:])
+		end := f.ByteRange.End
+		for f.Continuation == msrp.More {
+			f = bob.next()
+			require.Equal(t, end+1, f.ByteRange.Start)
+			end = f.ByteRange.End
+			bob.answer(f, msrp.StatusOK)
+		}
+		require.Equal(t, int64(4*pieceBytes), end)
+		carol.expect("long01", msrp.StatusOK)
+	})
+}
