@@ -65,7 +65,6 @@ func newConn(r *Relay) *conn {
 	c := &conn{r: r, now: r.clock()}
 	c.ctx, c.cancel = context.WithCancel(r.ctx)
 	c.dec = msrp.NewDecoder(c, nil)
-	c.room = make(chan struct{})
 	copy(c.prefix[:], rand.Text())
 	return c
 }

@@ -14,8 +14,7 @@ type outbox struct {
 	owed    int      // of these, responses and reports of ours
 	silents uint64   // requests so far that wait for no answer
 	running bool     // the writer
-	room    chan struct{}
-	waiting int
+	room    chan struct{} // closed when something has been written or answered; nil while nobody waits
 	writer  writer
 }
 
@@ -37,9 +36,9 @@ func (o *outbox) clear() {
 
 // look has those who wait look whether it is over.
 func (o *outbox) look() {
-	if o.waiting > 0 {
+	if o.room != nil {
 		close(o.room)
-		o.room = make(chan struct{})
+		o.room = nil
 	}
 }
 
@@ -109,8 +108,10 @@ func (c *conn) relieve() {
 // until, under mu, waits for a condition, looking whenever something has been written or answered. Errors: the connection's, or ctx's.
 func (c *conn) until(ctx context.Context, met func() bool) error {
 	for c.err == nil && !met() {
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
 		room := c.room
-		c.waiting++
 		c.mu.Unlock()
 		var err error
 		select {
@@ -119,7 +120,6 @@ func (c *conn) until(ctx context.Context, met func() bool) error {
 			err = ctx.Err()
 		}
 		c.mu.Lock()
-		c.waiting--
 		if err != nil {
 			return err
 		}
