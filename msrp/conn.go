@@ -72,14 +72,10 @@ func (c *conn) readLoop() {
 
 // handshake runs TLS on an accepted connection. A read deadline alone would not bound it: it also writes.
 func (c *conn) handshake() error {
-	h, ok := c.nc.(interface{ HandshakeContext(context.Context) error })
-	if !ok {
-		return nil
-	}
 	by, _ := c.deadline()
 	ctx, cancel := context.WithDeadline(context.Background(), by)
 	defer cancel()
-	return h.HandshakeContext(ctx)
+	return hop.Handshake(ctx, c.nc)
 }
 
 // Read is for the Decoder.

@@ -132,7 +132,7 @@ func TestAUTHThroughTheRelayToItself(t *testing.T) {
 		carol := g.client("carol")
 		for to, want := range map[string]int{
 			"msrp://relay.example.com;tcp": msrp.StatusNoSession, "msrp://RELAY.example.com:2855;tcp": msrp.StatusNoSession,
-			"msrp://example.com;tcp": msrp.StatusForbidden, "msrp://Example.com:9000;tcp": msrp.StatusForbidden,
+			"msrp://example.com;tcp": msrp.StatusForbidden, "msrp://Example.com;tcp": msrp.StatusForbidden,
 		} {
 			carol.request("itself", msrp.MethodAuth, carol.use.String()+" "+to, carol.Path.String())
 			carol.expect("itself", want)

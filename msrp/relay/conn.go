@@ -8,10 +8,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +90,9 @@ var (
 // begin runs an accepted connection. TLS has its handshake on a goroutine of its own, whose stack goes with it: it is several times that of the read loop.
 func (c *conn) begin() {
 	defer c.r.wg.Done()
-	if err := c.handshake(); err != nil {
+	ctx, cancel := context.WithTimeout(c.r.ctx, strangerTimeout)
+	defer cancel()
+	if err := hop.Handshake(ctx, c.nc); err != nil {
 		c.close(err)
 		return
 	}
@@ -106,17 +106,6 @@ func (c *conn) readLoop() {
 	err := c.read()
 	c.rest()
 	c.close(err)
-}
-
-// handshake runs TLS on an accepted connection.
-func (c *conn) handshake() error {
-	h, ok := c.nc.(interface{ HandshakeContext(context.Context) error })
-	if !ok {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(c.r.ctx, strangerTimeout)
-	defer cancel()
-	return h.HandshakeContext(ctx)
 }
 
 func (c *conn) read() error {
@@ -137,31 +126,6 @@ func (c *conn) read() error {
 	}
 }
 
-// Read is for the Decoder. Before it waits for the peer, everything that came of the peer's frames is on its way.
-func (c *conn) Read(p []byte) (int, error) {
-	c.flush()
-	begins := !c.dec.Within()
-	if begins {
-		c.rest()
-	}
-	c.relieve()
-	c.pace()
-	n, err := c.nc.Read(p)
-	if c.now = c.r.clock(); begins {
-		c.pieceBy = c.now + pieceTimeout
-	}
-	c.used.Store(int64(c.now))
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, io.EOF):
-		err = errHungUp
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = errTimeout
-	}
-	return n, err
-}
-
 // flush starts the writers of those for whom there was something in the frames read.
 func (c *conn) flush() {
 	for i, t := range c.dirty {
@@ -179,21 +143,6 @@ func (c *conn) touch(t *conn) {
 		}
 	}
 	c.dirty = append(c.dirty, t)
-}
-
-// pace sets the read deadline. It is not set for every frame: an idle connection may live an eighth longer, and a piece has up to a second less.
-func (c *conn) pace() {
-	if c.stranger.Load() {
-		return
-	}
-	from, to := c.now+c.r.o.IdleTimeout, c.now+c.r.o.IdleTimeout/8*9
-	if c.dec.Within() {
-		from, to = c.pieceBy-time.Second, c.pieceBy
-	}
-	if c.readBy < from || c.readBy > to {
-		c.readBy = to
-		c.nc.SetReadDeadline(c.r.start.Add(to))
-	}
 }
 
 // request does what a request asks for, or refuses it.

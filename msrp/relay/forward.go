@@ -1,9 +1,7 @@
 package relay
 
 import (
-	"context"
 	"errors"
-	"time"
 
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/internal/buffer"
@@ -178,26 +176,4 @@ func (c *conn) release(q queued) {
 		c.ring.remove(q.n)
 	}
 	c.look()
-}
-
-// awaitRoom waits for room in the queue of the only connection that c sends to; false if there is none in time, or if c sends to others too: they do not
-// wait for that one.
-func (c *conn) awaitRoom(way *route, size int) bool {
-	t := way.target
-	for _, other := range c.routes {
-		if other.target != t && other.valid() {
-			return false
-		}
-	}
-	c.flush()
-	ctx, cancel := context.WithTimeout(c.ctx, roomTimeout)
-	defer cancel()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	met := func() bool { return t.hasRoom(size) && !t.ring.full(t.mostPending()) && !way.isJammed() }
-	if t.bytes == 0 && t.ring.empty() && !met() { // too much waits elsewhere
-		return false
-	}
-	defer func(start time.Time) { c.now += time.Since(start) }(time.Now())
-	return t.until(ctx, met) == nil
 }

@@ -1,19 +1,15 @@
 package relay
 
-import (
-	"context"
-
-	"github.com/otrchat/otrchat/msrp/internal/buffer"
-)
+import "github.com/otrchat/otrchat/msrp/internal/buffer"
 
 // outbox is what waits to be written to a connection, under conn.mu.
 type outbox struct {
 	queue   []queued
-	spare   []queued // the queue's other array
-	bytes   int      // of queue, and of what is being written or about to be queued
-	owed    int      // of these, responses and reports of ours
-	silents uint64   // requests so far that wait for no answer
-	running bool     // the writer
+	spare   []queued      // the queue's other array
+	bytes   int           // of queue, and of what is being written or about to be queued
+	owed    int           // of these, responses and reports of ours
+	silents uint64        // requests so far that wait for no answer
+	running bool          // the writer
 	room    chan struct{} // closed when something has been written or answered; nil while nobody waits
 	writer  writer
 }
@@ -32,14 +28,6 @@ func (o *outbox) clear() {
 	}
 	o.queue = nil
 	o.look()
-}
-
-// look has those who wait look whether it is over.
-func (o *outbox) look() {
-	if o.room != nil {
-		close(o.room)
-		o.room = nil
-	}
 }
 
 // push queues a frame whose size has been reserved, false if the connection is closed. The writer takes no notice before kick.
@@ -91,50 +79,4 @@ func (c *conn) kick() {
 func (c *conn) count(n int) {
 	c.bytes += n
 	c.r.queued.Add(int64(n))
-}
-
-// relieve gives a peer that sends faster than it reads our answers a moment to catch up: meanwhile its connection is not read.
-func (c *conn) relieve() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.owed <= owedBytes/2 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.ctx, relieveTimeout)
-	defer cancel()
-	c.until(ctx, func() bool { return c.owed <= owedBytes/4 })
-}
-
-// until, under mu, waits for a condition, looking whenever something has been written or answered. Errors: the connection's, or ctx's.
-func (c *conn) until(ctx context.Context, met func() bool) error {
-	for c.err == nil && !met() {
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room := c.room
-		c.mu.Unlock()
-		var err error
-		select {
-		case <-room:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		c.mu.Lock()
-		if err != nil {
-			return err
-		}
-	}
-	return c.err
-}
-
-// drained waits until everything is written and answered.
-func (c *conn) drained(ctx context.Context) error {
-	c.kick()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	err := c.until(ctx, func() bool { return c.bytes == 0 && c.ring.empty() })
-	if ctx.Err() != nil {
-		return err
-	}
-	return nil
 }

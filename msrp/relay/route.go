@@ -158,7 +158,7 @@ func (c *conn) find(t *route, f *msrp.Frame, to, from msrp.Path) (code int) {
 		return code
 	case next != nil || c.r.isOurs(to[1]):
 		return msrp.StatusNoSession
-	case to[1].SessionID == "" && c.r.isName(c, to[1].Host):
+	case to[1].SessionID == "" && to[1].Port == 0 && c.r.isName(c, to[1].Host):
 		return msrp.StatusForbidden // an AUTH through us to us
 	}
 	return c.outward(t, b, to[1:], string(f.Method) == msrp.MethodAuth)

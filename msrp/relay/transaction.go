@@ -59,7 +59,7 @@ func (c *conn) response(f *msrp.Frame) {
 	}
 	p := *found
 	c.ring.remove(n)
-	waiting := c.waiting > 0
+	waiting := c.room != nil
 	c.mu.Unlock()
 	c.settle(f, &p)
 	if waiting { // for what settle has done, too

@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"testing"
@@ -31,4 +32,18 @@ func TestAlertIsBounded(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	require.NoError(t, Alert(a, a.Close))
+}
+
+// A peer that says nothing in the handshake is given up when the context ends; without TLS there is nothing to do.
+func TestHandshakeIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		require.ErrorIs(t, Handshake(ctx, tls.Server(ours, &tls.Config{})), context.DeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(start))
+		require.NoError(t, Handshake(ctx, theirs))
+	})
 }
