@@ -154,3 +154,33 @@ func TestAbuseTinyFrames(t *testing.T) {
 		}
 	})
 }
+
+// That a next hop hangs up with very much unanswered does not cost the connection on which all of that came, another relay's for example, while its other sessions go on.
+func TestAbuseReportsByTheThousand(t *testing.T) {
+	abused(t, nil, func(t *testing.T, g *rig, alice, bob *client) {
+		silent, relay := g.client("carol"), g.stranger()
+		line := g.n.Wires()[3].ToActive
+		go io.Copy(io.Discard, silent.Conn)
+		for i := range maxPending {
+			from := fmt.Sprintf("msrps://other.example.com:2855/%0200d;tcp %s", i/windowSends, relay.Path)
+			relay.request("many01", msrp.MethodSend, silent.sdp().String(), from)
+			relay.expect("many01", msrp.StatusOK)
+		}
+		require.Equal(t, maxPending, g.holds().Unanswered)
+		line.Hold() // it reads later
+		silent.Conn.Close()
+		g.holds()
+		relay.talkTo(bob)
+		relay.write(strings.Repeat(wire("goeson", "SEND", relay.Remote, relay.Path, "hello"), 150))
+		for range 150 {
+			bob.answer(bob.next(), msrp.StatusOK)
+		}
+		line.Release()
+		what := relay.tally(func() {})
+		require.Equal(t, 150, what["200"], what)
+		require.Greater(t, what["REPORT 000 408 Timeout"], 100)
+		relay.request("alive1", msrp.MethodSend, relay.Remote.String(), relay.Path.String())
+		relay.expect("alive1", msrp.StatusOK)
+		bob.answer(bob.next(), msrp.StatusOK)
+	})
+}

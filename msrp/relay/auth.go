@@ -69,7 +69,7 @@ func (c *conn) admitClient(f *msrp.Frame, to msrp.URI, from msrp.Path) {
 		answer.Add("Use-Path", b.usePath().String())
 		answer.Add("Expires", strconv.Itoa(int(v.expires/time.Second)))
 	}
-	c.give(c, response(f, v.code, answer.Header))
+	c.give(c, response(f, v.code, answer.Header), owedBytes)
 	c.mu.Lock()
 	c.auths--
 	if b != nil {

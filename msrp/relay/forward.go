@@ -115,7 +115,7 @@ func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 	}
 	p.route.begun(p)
 	if p.last && p.kind == reported {
-		if err := c.owe(p.answer()); err != nil {
+		if err := c.owe(p.answer(), owedBytes); err != nil {
 			c.close(err)
 		}
 		c.touch(c)

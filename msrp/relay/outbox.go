@@ -45,12 +45,12 @@ func (c *conn) push(q queued) bool {
 	return true
 }
 
-// owe queues a response or report of ours, and never waits. The error is that the peer does not read what we owe it.
-func (c *conn) owe(frame []byte) error {
+// owe queues a response or report of ours if no more than most bytes of them wait with it, and never waits. The error is that the peer does not read what we owe it.
+func (c *conn) owe(frame []byte, most int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	size := cap(frame)
-	if c.err != nil || c.owed+size > owedBytes {
+	if c.err != nil || c.owed+size > most {
 		buffer.Recycle(frame)
 		if c.err == nil {
 			return errStalled

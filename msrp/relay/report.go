@@ -54,7 +54,7 @@ func (c *conn) sweep() {
 	}
 	c.mu.Unlock()
 	for i := range held {
-		c.give(held[i].route.source, held[i].answer())
+		c.give(held[i].route.source, held[i].answer(), owedBytes/2)
 	}
 	for i := range late {
 		c.lost(&late[i], msrp.StatusTimeout)

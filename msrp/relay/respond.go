@@ -13,7 +13,7 @@ func (c *conn) respond(f *msrp.Frame, code int) error {
 		return nil
 	}
 	c.touch(c)
-	return c.owe(response(f, code, nil))
+	return c.owe(response(f, code, nil), owedBytes)
 }
 
 // response is the answer to a request: that to a SEND goes to the hop before only, any other all the way (RFC 4976 sections 6.4.1 and 6.4.3).

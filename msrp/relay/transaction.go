@@ -78,7 +78,7 @@ func (c *conn) settle(f *msrp.Frame, p *pending) {
 	case f.Status != msrp.StatusOK:
 		c.fail(p, f.Status)
 	case p.kind == withheld:
-		c.give(p.route.source, p.answer())
+		c.give(p.route.source, p.answer(), owedBytes)
 	}
 }
 
@@ -101,9 +101,9 @@ func (c *conn) lost(p *pending, code int) {
 func (c *conn) fail(p *pending, code int) {
 	source := p.route.source
 	if p.kind == withheld {
-		c.give(source, p.answer())
+		c.give(source, p.answer(), owedBytes/2)
 	}
-	c.give(source, source.report(p, code))
+	c.give(source, source.report(p, code), owedBytes/2)
 }
 
 // answer is the 200 for a SEND.
@@ -122,12 +122,13 @@ func (c *conn) passBack(f *msrp.Frame, p *pending) {
 		TransactionID: p.id.bytes(), Status: f.Status, Comment: f.Comment, Header: f.Header,
 		ToPath: t.rawFrom, FromPath: append(append(append([]byte(nil), t.back...), ' '), f.FromPath...),
 	}
-	c.give(t.source, encode(&g))
+	c.give(t.source, encode(&g), owedBytes)
 }
 
-// give sends the sender of a request what it is owed for it. A sender who does not read loses it.
-func (c *conn) give(source *conn, frame []byte) {
-	if err := source.owe(frame); err != nil {
+// give sends the sender of a request what it is owed for it, if no more than most bytes wait with it: half of the room is kept from what may come by the thousand. A sender
+// who does not read loses it.
+func (c *conn) give(source *conn, frame []byte, most int) {
+	if err := source.owe(frame, most); err != nil {
 		c.r.o.Logger.Debug("relay: a response or report is lost", "error", err)
 	}
 	source.kick()
