@@ -15,9 +15,9 @@ type transaction struct {
 	reply chan *reply // holds one
 }
 
-// reply is what of a response to an AUTH outlives the Decoder's buffer.
+// reply is a response to an AUTH.
 type reply struct {
-	Frame
+	*Frame
 	whole bool // it comes from the last relay of To-Path, else from one before
 }
 
@@ -69,9 +69,8 @@ func (r *Relay) answered(f *Frame) bool {
 	if err != nil || len(from) > len(t.to) || !from.Equal(t.to[:len(from)]) {
 		return true
 	}
-	a := &reply{whole: len(from) == len(t.to), Frame: Frame{Status: f.Status, Comment: bytes.Clone(f.Comment), Header: cloneHeader(f.Header)}}
 	select {
-	case t.reply <- a:
+	case t.reply <- &reply{f.Clone(), len(from) == len(t.to)}:
 	default: // there was one
 	}
 	return true

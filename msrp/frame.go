@@ -42,7 +42,7 @@ type Header struct {
 }
 
 // Frame is the start line and the headers of one request or response (RFC 4975 section 9), without its body.
-// A Frame from a Decoder aliases the Decoder's buffer and holds until the next call of Next.
+// A Frame from a Decoder aliases the Decoder's buffer and holds until the next call of Next; Clone keeps it for longer.
 type Frame struct {
 	TransactionID []byte
 	Method        []byte // empty in a response
@@ -66,6 +66,18 @@ type Frame struct {
 
 // IsRequest tells a request from a response.
 func (f *Frame) IsRequest() bool { return len(f.Method) > 0 }
+
+// Clone returns a copy of f that shares no bytes with it.
+func (f *Frame) Clone() *Frame {
+	g := *f
+	for _, b := range []*[]byte{
+		&g.TransactionID, &g.Method, &g.Comment, &g.ToPath, &g.FromPath, &g.MessageID, &g.SuccessReport, &g.FailureReport, &g.StatusHeader, &g.ContentType,
+	} {
+		*b = bytes.Clone(*b)
+	}
+	g.Header = cloneHeader(f.Header)
+	return &g
+}
 
 // HasBody tells whether a blank line and a body, perhaps an empty one, follow the headers.
 func (f *Frame) HasBody() bool { return len(f.ContentType) > 0 }

@@ -2,6 +2,7 @@ package msrp
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -119,4 +120,16 @@ func unquote(s string) (string, bool) {
 		b.WriteByte(s[i])
 	}
 	return "", false
+}
+
+// cloneHeader takes headers out of a Decoder's buffer.
+func cloneHeader(header []Header) []Header {
+	if len(header) == 0 {
+		return nil
+	}
+	all := make([]Header, len(header))
+	for i, h := range header {
+		all[i] = Header{slices.Clone(h.Name), slices.Clone(h.Value)}
+	}
+	return all
 }

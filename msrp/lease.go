@@ -64,9 +64,9 @@ func (r *Relay) authenticate(ctx context.Context, l *lease, uri URI) (path Path,
 		case !a.whole && a.Status == StatusOK:
 			return nil, until, malformed("200 from a relay before the one that was asked")
 		case a.Status == StatusOK:
-			return l.granted(&a.Frame, authorized, begun)
+			return l.granted(a.Frame, authorized, begun)
 		case a.Status == StatusUnauthorized && a.whole:
-			stale, err := l.challenge(&a.Frame)
+			stale, err := l.challenge(a.Frame)
 			if err != nil {
 				return nil, until, err
 			}
@@ -74,7 +74,7 @@ func (r *Relay) authenticate(ctx context.Context, l *lease, uri URI) (path Path,
 				return nil, until, refused
 			}
 			challenged = true
-		case a.Status == StatusOutOfBounds && a.whole && !bounded && l.bound(&a.Frame):
+		case a.Status == StatusOutOfBounds && a.whole && !bounded && l.bound(a.Frame):
 			bounded = true
 		default:
 			return nil, until, refused

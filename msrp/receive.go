@@ -3,7 +3,6 @@ package msrp
 import (
 	"bytes"
 	"io"
-	"slices"
 )
 
 // receive takes one SEND frame, answers it and puts a finished message into the inbox. It runs on the read loop.
@@ -81,18 +80,6 @@ func (s *Session) introduce(p *partial, f *Frame) int {
 		return StatusStopSending
 	}
 	return 0
-}
-
-// cloneHeader takes headers out of a Decoder's buffer.
-func cloneHeader(header []Header) []Header {
-	if len(header) == 0 {
-		return nil
-	}
-	all := make([]Header, len(header))
-	for i, h := range header {
-		all[i] = Header{slices.Clone(h.Name), slices.Clone(h.Value)}
-	}
-	return all
 }
 
 // collect reads the body of a chunk. A code other than 0 refuses it, perhaps before its end.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,37 +95,6 @@ func TestFrames(t *testing.T) {
 	require.ErrorContains(t, err, "frame 3")
 	require.Len(t, frames, 2)
 	a.Close()
-}
-
-// A Frame holds for good: nothing of it lies in the Decoder's buffer.
-func TestFrameIsACopy(t *testing.T) {
-	var f msrp.Frame
-	v := reflect.ValueOf(&f).Elem()
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		require.True(t, field.IsExported(), "clone cannot copy %s", field.Name)
-		switch field.Type.Kind() {
-		case reflect.Slice:
-			require.Contains(t, []string{"[]uint8", "[]msrp.Header"}, field.Type.String())
-		case reflect.Pointer, reflect.Map, reflect.Struct:
-			require.Contains(t, []string{"msrp.ByteRange"}, field.Type.String())
-		}
-		if field.Type.String() == "[]uint8" {
-			v.Field(i).SetBytes([]byte("before"))
-		}
-	}
-	f.Header = []msrp.Header{{Name: []byte("before"), Value: []byte("before")}}
-	c := clone(&f)
-	require.Equal(t, f, c.Frame)
-	for i := range v.NumField() {
-		if b, ok := v.Field(i).Interface().([]byte); ok {
-			copy(b, "behind")
-			require.Equal(t, "before", string(reflect.ValueOf(c.Frame).Field(i).Bytes()), v.Type().Field(i).Name)
-		}
-	}
-	copy(f.Header[0].Name, "behind")
-	copy(f.Header[0].Value, "behind")
-	require.Equal(t, []msrp.Header{{Name: []byte("before"), Value: []byte("before")}}, c.Header)
 }
 
 // session opens one on n.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
-	"slices"
 
 	"github.com/otrchat/otrchat/msrp"
 )
@@ -51,29 +49,11 @@ func next(d *msrp.Decoder) (*Frame, error) {
 	for {
 		piece, err := d.Body()
 		if err == io.EOF {
-			f := clone(head)
-			f.Body = body
-			return f, nil
+			return &Frame{Frame: *head.Clone(), Body: body}, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		body = append(body, piece...)
 	}
-}
-
-// clone copies every field that aliases the Decoder's buffer.
-func clone(f *msrp.Frame) *Frame {
-	c := &Frame{Frame: *f}
-	v := reflect.ValueOf(&c.Frame).Elem()
-	for i := range v.NumField() {
-		if b, ok := v.Field(i).Interface().([]byte); ok {
-			v.Field(i).SetBytes(bytes.Clone(b))
-		}
-	}
-	c.Header = slices.Clone(f.Header)
-	for i, h := range c.Header {
-		c.Header[i] = msrp.Header{Name: bytes.Clone(h.Name), Value: bytes.Clone(h.Value)}
-	}
-	return c
 }

@@ -31,7 +31,7 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 	case len(from) > 1 && c.cert != nil && !c.proves(from[0].Host):
 		return c.refuse(f, msrp.StatusForbidden)
 	}
-	f = clone(f)
+	f = f.Clone()
 	c.mu.Lock()
 	err = c.until(c.ctx, func() bool { return c.auths < maxAuths || c.failed >= maxFailures })
 	over := c.failed >= maxFailures
@@ -125,15 +125,4 @@ func (b *binding) usePath() msrp.Path {
 	p := slices.Clone(b.client[:len(b.client)-1])
 	slices.Reverse(p)
 	return append(p, b.uri)
-}
-
-// clone copies what an AUTH is made of.
-func clone(f *msrp.Frame) *msrp.Frame {
-	g := &msrp.Frame{
-		TransactionID: bytes.Clone(f.TransactionID), Method: bytes.Clone(f.Method), ToPath: bytes.Clone(f.ToPath), FromPath: bytes.Clone(f.FromPath),
-	}
-	for _, h := range f.Header {
-		g.Header = append(g.Header, msrp.Header{Name: bytes.Clone(h.Name), Value: bytes.Clone(h.Value)})
-	}
-	return g
 }
