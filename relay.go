@@ -2,49 +2,11 @@ package otrchat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/sip"
 )
-
-// media is our end of a chat: an MSRP session, and the way through the relay that it goes, nil without Options.Relay.
-type media struct {
-	*msrp.Session
-	relay *msrp.Relay
-}
-
-// newMedia opens an MSRP session, which never goes without the relay if there is to be one.
-func (c *Client) newMedia(ctx context.Context) (media, error) {
-	if c.o.Relay == nil {
-		s, err := c.msrp.NewSession(nil)
-		return media{Session: s}, err
-	}
-	r, err := c.relay(ctx)
-	if err != nil {
-		return media{}, relayError(err)
-	}
-	s, err := c.msrp.NewSession(&msrp.SessionOptions{Relay: r})
-	if err != nil {
-		if !c.o.Relay.Shared {
-			r.Close()
-		}
-		return media{}, relayError(err)
-	}
-	return media{s, r}, nil
-}
-
-// lost says what the relay has ended with, if it was that and not one of the two ends of the session.
-func (m media) lost() error {
-	if m.relay == nil {
-		return nil
-	}
-	if err := m.relay.Err(); err != nil && !errors.Is(err, msrp.ErrClosed) {
-		return relayError(err)
-	}
-	return nil
-}
 
 func relayError(err error) error { return fmt.Errorf("%w: %w", ErrRelay, err) }
 

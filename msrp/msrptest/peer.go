@@ -162,11 +162,7 @@ func (p *Peer) Send(f *msrp.Frame, body []byte) error {
 
 // Respond answers a request of the session with a status code (RFC 4975 section 7.2).
 func (p *Peer) Respond(f *Frame, code int) error {
-	comment := "Refused"
-	if code == msrp.StatusOK {
-		comment = "OK"
-	}
-	return p.Send(&msrp.Frame{TransactionID: f.TransactionID, Status: code, Comment: []byte(comment), ToPath: p.Remote[:1].Append(nil), FromPath: p.Path[:1].Append(nil)}, nil)
+	return p.Send(&msrp.Frame{TransactionID: f.TransactionID, Status: code, Comment: []byte(msrp.StatusText(code)), ToPath: p.Remote[:1].Append(nil), FromPath: p.Path[:1].Append(nil)}, nil)
 }
 
 // Next reads the next frame of the session, with its body. Errors: ctx's, after which Next may be called again as long as no frame had begun; io.EOF
