@@ -92,6 +92,7 @@ func (r *Relay) forget(c *conn) {
 	delete(r.conns, c)
 	if c.dialler != nil {
 		c.dialler.dialled--
+		r.dismiss(c.dialler)
 	}
 	for _, h := range append(c.served, c.hop) {
 		if r.hops[h] == c {

@@ -10,7 +10,10 @@ import (
 	"github.com/otrchat/otrchat/msrp"
 )
 
-const maxAuths = 4 // requests of one connection that wait for the gate
+const (
+	maxAuths    = 4  // requests of one connection that wait for the gate
+	maxAttempts = 16 // requests of one that has never been let in
+)
 
 // authenticate answers an AUTH that is for us and not to be forwarded (RFC 4976 section 6.3). The gate may take its time: meanwhile the connection goes on.
 func (c *conn) authenticate(f *msrp.Frame) error {
@@ -30,6 +33,9 @@ func (c *conn) authenticate(f *msrp.Frame) error {
 		return c.refuse(f, msrp.StatusNoSession)
 	case len(from) > 1 && c.cert != nil && !c.proves(from[0].Host):
 		return c.refuse(f, msrp.StatusForbidden)
+	}
+	if c.attempts++; c.stranger.Load() && c.attempts > maxAttempts {
+		return errRefused
 	}
 	f = f.Clone()
 	c.mu.Lock()

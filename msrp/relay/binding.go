@@ -30,6 +30,26 @@ type user struct {
 	dialled  int          // connections to next hops, under Relay.mu
 	pending  atomic.Int64 // requests of the user's without an answer
 	bucket   bucket       // for what the user sends
+	leaving  *time.Timer  // runs dismiss, while there is something to pay for
+}
+
+// dismiss forgets, under r.mu, a user who has nothing any more. Who has sent too much is remembered for a moment: leaving and coming back is no way round Options.Rate.
+func (r *Relay) dismiss(u *user) {
+	if u.sessions > 0 || u.dialled > 0 || r.closed {
+		return
+	}
+	owes := u.bucket.owes(r.clock())
+	switch {
+	case owes == 0:
+		delete(r.users, u.name)
+	case u.leaving == nil:
+		u.leaving = time.AfterFunc(owes, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			u.leaving = nil
+			r.dismiss(u)
+		})
+	}
 }
 
 // covers tells whether path leads to the client, or from it: its relays are the same, the client's own URI may be another one, for each session one.
@@ -93,9 +113,8 @@ func (r *Relay) unbind(b *binding) {
 	r.mu.Lock()
 	b.timer.Stop()
 	delete(r.bindings, b.uri.SessionID)
-	if b.user.sessions--; b.user.sessions == 0 {
-		delete(r.users, b.user.name)
-	}
+	b.user.sessions--
+	r.dismiss(b.user)
 	r.leave()
 	r.mu.Unlock()
 	if b.conn != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/certtest"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/msrptest"
 )
@@ -72,7 +73,8 @@ func TestPeersOfASessionAreBounded(t *testing.T) {
 func TestNamesOfARelayAreBounded(t *testing.T) {
 	g := newRig(t, nil)
 	c := newConn(g.r)
-	c.hop = nextHop{secure: true, host: "relay.example.net", port: 2855}
+	cert, _ := certtest.New(t, "relay.example.net")
+	c.cert = cert.Leaf
 	for port := range uint16(20) {
 		c.serves(msrp.URI{Secure: true, Host: "relay.example.net", Port: 9000 + port})
 	}

@@ -23,6 +23,13 @@ func (b *bucket) take(n, rate int, now time.Duration) time.Duration {
 	return max(b.debt-time.Second, 0)
 }
 
+// owes tells how long what was taken takes from now on.
+func (b *bucket) owes(now time.Duration) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(b.debt-(now-b.at), 0)
+}
+
 // pay waits until the sender may send n bytes more. Meanwhile its connection is not read, and so it is slowed down.
 func (c *conn) pay(t *route, n int) error {
 	if t.bucket == nil {

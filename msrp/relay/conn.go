@@ -43,6 +43,7 @@ type conn struct {
 	pieceBy  time.Duration     // until when the piece in hand has to be there
 	bucket   bucket            // for what comes for clients of ours
 	failures int               // requests refused
+	attempts int               // AUTH requests
 	routes   map[string]*route // by To-Path
 	routed   int               // their size
 	last     *route            // of the frame before
@@ -106,6 +107,7 @@ func (c *conn) readLoop() {
 	err := c.read()
 	c.rest()
 	c.close(err)
+	c.dec, c.routes, c.last, c.dirty = nil, nil, nil, nil // routes of others still lead here
 }
 
 func (c *conn) read() error {

@@ -110,7 +110,7 @@ func (c *conn) pass(f *msrp.Frame, body []byte, p *pending) (code int) {
 			t.release(q)
 			return msrp.StatusBadRequest
 		}
-	case !p.last || p.kind != reported:
+	case !p.last || !p.isTimed():
 		return msrp.StatusTimeout
 	}
 	p.route.begun(p)

@@ -105,6 +105,7 @@ func (c *conn) open(nc net.Conn) bool {
 	}
 	c.nc = nc
 	c.mu.Unlock()
+	c.cert = c.certificate()
 	c.kick()
 	return true
 }
@@ -113,14 +114,10 @@ func (c *conn) open(nc net.Conn) bool {
 func (c *conn) isRelay() bool { return c.cert != nil || c.hop.host != "" && c.hop.session == "" }
 
 // proves tells whether the peer has shown by its certificate that it is the relay of this name (RFC 4976 section 6.3).
-func (c *conn) proves(host string) bool {
-	if c.hop.session == "" && c.hop.secure {
-		return strings.EqualFold(c.hop.host, host)
-	}
-	return c.cert != nil && c.cert.VerifyHostname(host) == nil
-}
+func (c *conn) proves(host string) bool { return c.cert != nil && c.cert.VerifyHostname(host) == nil }
 
-// certificate is what an accepted connection has shown, if it is one of another relay's; nil for clients, whatever they show (RFC 4976 section 9.2).
+// certificate is what the peer has shown, if that makes it another relay; nil for clients, whatever they show (RFC 4976 section 9.2). A client can have us dial any
+// host: that is no relay to be trusted either, unless Options.Relays says so.
 func (c *conn) certificate() *x509.Certificate {
 	tc, ok := c.nc.(interface{ ConnectionState() tls.ConnectionState })
 	if !ok || c.r.o.Relays == nil {
@@ -130,7 +127,11 @@ func (c *conn) certificate() *x509.Certificate {
 	if len(shown) == 0 {
 		return nil
 	}
-	o := x509.VerifyOptions{Roots: c.r.o.Relays, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	usage := x509.ExtKeyUsageClientAuth
+	if c.hop != (nextHop{}) {
+		usage = x509.ExtKeyUsageServerAuth
+	}
+	o := x509.VerifyOptions{Roots: c.r.o.Relays, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{usage}}
 	for _, cert := range shown[1:] {
 		o.Intermediates.AddCert(cert)
 	}

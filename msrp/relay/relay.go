@@ -152,6 +152,11 @@ func (r *Relay) Close() error {
 	for _, l := range r.listeners {
 		l.Close()
 	}
+	for _, u := range r.users {
+		if u.leaving != nil {
+			u.leaving.Stop()
+		}
+	}
 	r.mu.Unlock()
 	r.cancel()
 	for _, c := range r.all() {

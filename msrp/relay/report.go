@@ -68,11 +68,11 @@ func (c *conn) sweep() {
 // long to look again.
 func (c *conn) overdue(now time.Duration) (late, held []pending, next time.Duration) {
 	for n := c.first; n < c.next; n++ {
-		p := c.ring.get(n)
-		if p == nil {
+		p := c.ring.at(n)
+		if p.route == nil {
 			continue
 		}
-		due := now + responseTimeout
+		due := now + responseTimeout // of one that is not written yet
 		if p.written > 0 {
 			due = p.written + responseTimeout
 		}

@@ -30,7 +30,12 @@ type counts struct {
 // Stats tells what the Relay holds now. It looks at each connection.
 func (r *Relay) Stats() Stats {
 	r.mu.Lock()
-	st := Stats{Connections: len(r.conns), Unauthenticated: r.strangers.list.Len(), Sessions: len(r.bindings), Users: len(r.users)}
+	st := Stats{Connections: len(r.conns), Unauthenticated: r.strangers.list.Len(), Sessions: len(r.bindings)}
+	for _, u := range r.users {
+		if u.sessions > 0 {
+			st.Users++
+		}
+	}
 	r.mu.Unlock()
 	for _, c := range r.all() {
 		c.mu.Lock()
