@@ -106,6 +106,7 @@ func TestAbuseRelayIsNoPartnerOfItsOwn(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, msrp.StatusForbidden, f.Status)
 			require.Nil(t, f.Value("Use-Path"))
+			time.Sleep(2 * lingerTimeout) // the third ends the connection
 		}
 		require.Equal(t, 1, g.r.Stats().Sessions)
 		for i := range 3 { // and no way round
@@ -140,54 +141,61 @@ func TestAbuseWithoutTLS(t *testing.T) {
 }
 
 // Two that mean no good, one behind each of two relays, do not take the connection of these for themselves: neither with requests that nobody answers, nor by
-// hanging up, nor by not reading.
+// not reading, nor by hanging up.
 func TestAbuseSharedConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n, roots, relays := two(t, true)
-		n.Record = -1
-		g := &rig{TB: t, n: n, r: relays["intra.example.com"]}
-		behind := func(user, host, own string) *client {
-			c := g.secured(roots, host, own)
-			c.use = c.authTo(user, mustPath("msrps://"+host+":2855;tcp"))
-			return c
-		}
-		alice, bob := behind("alice", "intra.example.com", "alice"), behind("bob", "extra.example.com", "bob")
-		alice.talkTo(bob)
-		bob.talkTo(alice)
-		g.serves(alice, bob)
-		for _, tt := range []struct {
-			method string
-			reads  bool
-		}{{msrp.MethodSend, true}, {"WINK", true}, {msrp.MethodSend, false}, {msrp.MethodReport, false}} {
-			mallory, accomplice := behind("carol", "intra.example.com", "mallory"), behind("carol", "extra.example.com", "accomplice")
-			go io.Copy(io.Discard, mallory.Conn)
-			if tt.reads {
-				go io.Copy(io.Discard, accomplice.Conn)
-			}
-			var all strings.Builder
-			for i := range 11 {
-				from := mallory.Path[0]
-				from.SessionID = fmt.Sprint(i)
-				all.WriteString(strings.Repeat(wire("flood1", tt.method, join(mallory.use, accomplice.sdp()), msrp.Path{from}, "hello"), 100))
-			}
-			done := mallory.pour(all.String(), 1)
-			for range 5 {
+	for name, tt := range map[string]struct {
+		method, body string
+		reads        bool
+	}{
+		"no answers":       {msrp.MethodSend, "hello", true},
+		"no answer at all": {"WINK", "hello", true},
+		"reads nothing":    {msrp.MethodSend, strings.Repeat("x", 2000), false},
+		"reads no reports": {msrp.MethodReport, strings.Repeat("x", 2000), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, roots, relays := two(t, true)
+				n.Record = -1
+				g := &rig{TB: t, n: n, r: relays["intra.example.com"]}
+				behind := func(user, host, own string) *client {
+					c := g.secured(roots, host, own)
+					c.use = c.authTo(user, mustPath("msrps://"+host+":2855;tcp"))
+					return c
+				}
+				alice, bob := behind("alice", "intra.example.com", "alice"), behind("bob", "extra.example.com", "bob")
+				alice.talkTo(bob)
+				bob.talkTo(alice)
+				mallory, accomplice := behind("carol", "intra.example.com", "mallory"), behind("carol", "extra.example.com", "accomplice")
+				go io.Copy(io.Discard, mallory.Conn)
+				if tt.reads {
+					go io.Copy(io.Discard, accomplice.Conn)
+				}
+				var all strings.Builder
+				for i := range 11 {
+					from := mallory.Path[0]
+					from.SessionID = fmt.Sprint(i)
+					all.WriteString(strings.Repeat(wire("flood1", tt.method, join(mallory.use, accomplice.sdp()), msrp.Path{from}, tt.body), 100))
+				}
+				done := mallory.pour(all.String(), 1)
+				time.Sleep(time.Second)
+				for range 5 { // the first of them find the connection as mallory wants it
+					g.serves(alice, bob)
+					time.Sleep(100 * time.Millisecond)
+				}
+				accomplice.Conn.Close()
 				time.Sleep(100 * time.Millisecond)
 				g.serves(alice, bob)
-			}
-			accomplice.Conn.Close()
-			time.Sleep(100 * time.Millisecond)
-			g.serves(alice, bob)
-			mallory.Conn.Close()
-			<-done
-			time.Sleep(time.Minute)
-			g.serves(alice, bob)
-		}
-		synctest.Wait()
-		for _, r := range relays {
-			require.Equal(t, 2, r.Stats().Connections, "the one between them, and a client's")
-			require.Zero(t, r.Stats().Unanswered)
-			require.Zero(t, r.Stats().QueuedBytes)
-		}
-	})
+				mallory.Conn.Close()
+				<-done
+				time.Sleep(time.Minute)
+				g.serves(alice, bob)
+				synctest.Wait()
+				for _, r := range relays {
+					require.Equal(t, 2, r.Stats().Connections, "the one between them, and a client's")
+					require.Zero(t, r.Stats().Unanswered)
+					require.Zero(t, r.Stats().QueuedBytes)
+				}
+			})
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"time"
 )
@@ -35,9 +36,12 @@ func (o *outbox) look() {
 	}
 }
 
-// awaitRoom waits for room in the queue of the only connection that c sends to; false if there is none in time, or if c sends to others too: they do not
-// wait for that one.
+// awaitRoom waits for room in the queue of the only connection that c sends to; false if there is none in time, or if c sends to others too, or is another relay's, which may
+// do so any moment: they do not wait for that one.
 func (c *conn) awaitRoom(way *route, size int) bool {
+	if bytes.IndexByte(way.rawFrom, ' ') >= 0 {
+		return false
+	}
 	t := way.target
 	for _, other := range c.routes {
 		if other.target != t && other.valid() {
