@@ -108,17 +108,15 @@ func (c *conn) authFailed(relay bool) {
 	}
 }
 
-// authAnswered looks at what another relay says to an AUTH with credentials that came through us. A client that fails several times is cut off (RFC 4976 section
-// 6.3). One that is let in finds that relay on this connection: the URI that it has been given may be good on no other.
-func (c *conn) authAnswered(f *msrp.Frame, t *route) {
-	switch {
-	case f.Status == msrp.StatusUnauthorized && !isStale(f):
-		t.source.authFailed(t.bindings[0].conn == nil)
-	case f.Status == msrp.StatusOK && bytes.IndexByte(t.to, ' ') < 0:
+// authAnswered looks at what another relay says to an AUTH with credentials that came through us, and tells whether they were wrong: a client that fails several
+// times is cut off (RFC 4976 section 6.3). One that is let in finds that relay on this connection: the URI that it has been given may be good on no other.
+func (c *conn) authAnswered(f *msrp.Frame, t *route) (failed bool) {
+	if f.Status == msrp.StatusOK && bytes.IndexByte(t.to, ' ') < 0 {
 		if use, err := f.UsePath(); err == nil && len(use) > 0 {
 			t.bindings[0].meet(use[len(use)-1], c)
 		}
 	}
+	return f.Status == msrp.StatusUnauthorized && !isStale(f)
 }
 
 func isStale(f *msrp.Frame) bool {

@@ -115,14 +115,15 @@ func (p *pending) answer() []byte {
 // passBack passes a response on to where the request came from.
 func (c *conn) passBack(f *msrp.Frame, p *pending) {
 	t := p.route
-	if p.kind == auth {
-		c.authAnswered(f, t)
-	}
+	failed := p.kind == auth && c.authAnswered(f, t)
 	g := msrp.Frame{
 		TransactionID: p.id.bytes(), Status: f.Status, Comment: f.Comment, Header: f.Header,
 		ToPath: t.rawFrom, FromPath: append(append(append([]byte(nil), t.back...), ' '), f.FromPath...),
 	}
 	c.give(t.source, encode(&g), owedBytes)
+	if failed { // the answer comes before the end of the connection
+		t.source.authFailed(t.bindings[0].conn == nil)
+	}
 }
 
 // give sends the sender of a request what it is owed for it, if no more than most bytes wait with it: half of the room is kept from what may come by the thousand. A sender
