@@ -80,45 +80,11 @@ func (e *endless) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// deaf is a connection to nowhere.
-type deaf struct{ net.Conn }
-
-func (deaf) Write(b []byte) (int, error) { return len(b), nil }
-
-// still is a relay with two clients whose connections nobody reads or writes, and the route from one to the other.
-func still(t testing.TB) (alice, bob *conn, to, from string) {
-	r, err := New(&Options{Host: "relay.example.com", Authenticator: users, Rate: 1 << 40})
-	require.NoError(t, err)
-	var uris []string
-	var conns []*conn
-	for _, user := range []string{"alice", "bob"} {
-		nc, _ := net.Pipe()
-		c := newConn(r)
-		c.nc, c.running = deaf{nc}, true // as if the writer were at it
-		b := r.bind(c, user, msrp.URI{}, mustPath("msrp://"+user+".example.com:2855/session;tcp"), r.o.MaxExpires)
-		require.NotNil(t, b)
-		uris, conns = append(uris, b.uri.String()), append(conns, c)
-	}
-	t.Cleanup(func() { r.Close() })
-	return conns[0], conns[1], uris[0] + " " + uris[1] + " msrp://bob.example.com:2855/session;tcp", "msrp://alice.example.com:2855/session;tcp"
-}
-
-// written is what the writer does with what is queued.
-func (c *conn) written(t testing.TB) {
-	for batch := c.batch(); len(batch) > 0; {
-		n, err := c.writeSome(batch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch = batch[n:]
-	}
-}
-
 // loop passes one frame on, and takes in the next hop's answer, each time that it is called.
-func loop(t testing.TB, size int) (forward func(), r *Relay) {
-	alice, bob, to, from := still(t)
+func loop(t testing.TB, size int) (forward func(), to *conn) {
+	alice, bob, path, from := still(t)
 	in := &endless{wire: fmt.Appendf(nil, "MSRP abcd1234 SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: message1\r\nByte-Range: 1-%d/%[3]d\r\nContent-Type: text/plain\r\n\r\n%[4]s\r\n-------abcd1234$\r\n",
-		to, from, size, strings.Repeat("x", size))}
+		path, from, size, strings.Repeat("x", size))}
 	alice.dec = msrp.NewDecoder(in, nil)
 	var out bytes.Buffer
 	bob.nc = tap{bob.nc, &out}
@@ -139,19 +105,19 @@ func loop(t testing.TB, size int) (forward func(), r *Relay) {
 			t.Fatal(err)
 		}
 		bob.response(&msrp.Frame{TransactionID: g.TransactionID, Status: msrp.StatusOK, ToPath: first(g.FromPath), FromPath: g.ToPath})
-	}, alice.r
+	}, bob
 }
 
 // Passing a frame on, answering it and taking in the next hop's answer allocates nothing, whether the body is short or long.
 func TestForwardingAllocatesNothing(t *testing.T) {
 	for _, size := range []int{100, 10 << 10} {
-		forward, r := loop(t, size)
+		forward, to := loop(t, size)
 		for range 10 {
 			forward()
 		}
 		require.Zero(t, testing.AllocsPerRun(1000, forward), size)
-		require.Zero(t, r.Stats().Unanswered)
-		require.Equal(t, int64(1011), r.Stats().Forwarded)
+		require.Zero(t, to.unanswered())
+		require.Equal(t, int64(1011), to.r.Stats().Forwarded)
 	}
 }
 
