@@ -15,11 +15,11 @@ import (
 
 // Options set up a Relay. Authenticator is required, everything else has a default.
 type Options struct {
-	// Host is the host or host:port in the URIs that the relay gives out, and its own name. Without a port they have that of the listener through
-	// which the client came. Default: the address at which the client has reached us.
+	// Host is the host or host:port in the URIs that the relay gives out, and its own name: others find the relay, and no other one, by it, and its certificate is for it. RFC 4976
+	// section 4 wants a domain name. Without a port they have that of the listener through which the client came. Default: the address at which the client has reached us.
 	Host string
 	// Realm is what user names and passwords are for (RFC 7616 section 3.3); clients may also address an AUTH to it, as they do if it is the domain that their SRV
-	// lookup began with. Default: the host of Host.
+	// lookup began with. Default: the host of Host, which is then required.
 	Realm string
 	// Authenticator knows the users. Required.
 	Authenticator Authenticator
@@ -28,9 +28,9 @@ type Options struct {
 	// TLS is used when dialling msrps next hops, with ServerName set to the hop's host where it is empty; other relays want a certificate in it (RFC 4976 section
 	// 9.2). Default: such next hops are refused.
 	TLS *tls.Config
-	// Relays are the authorities of the certificates by which other relays are known that connect to us (RFC 4976 section 6.3), to go on for clients
-	// of theirs. Their certificates are for their host names and for client authentication. The listener has to ask for them, with
-	// tls.RequestClientCert and nothing stricter: clients may have certificates too, which say nothing here. Default: other relays are treated as
+	// Relays are the authorities of the certificates by which other relays are known (RFC 4976 section 6.3), those that connect to us to go on for clients
+	// of theirs and those that we have dialled. Their certificates are for their host names, and for client and server authentication. The listener has to ask for them,
+	// with tls.RequestClientCert and nothing stricter: clients may have certificates too, which say nothing here. Default: other relays are treated as
 	// clients are, and a URI given to a client behind one is good for the connection of its AUTH alone.
 	Relays *x509.CertPool
 	// AllowTCP lets clients authenticate over connections without TLS, and the relay dial other relays without, both of which RFC 4976 section 9.2 forbids. A
@@ -51,7 +51,8 @@ type Options struct {
 	MaxConnections int
 	// MaxUnauthenticated bounds the connections that have neither authenticated nor had a request forwarded; the oldest is closed for a new one. Default 1024.
 	MaxUnauthenticated int
-	// MaxSessions bounds the URIs that one user has at a time, and the connections to next hops; for each of them the user may have 64 requests without an answer. Default 64.
+	// MaxSessions bounds the URIs that one user has at a time, and the connections that are dialled for the user. For each of them there may be 64
+	// requests without an answer. Default 64.
 	MaxSessions int
 	// Rate bounds what a user sends, in bytes for a second; who sends more is read no faster. The same bounds each connection on which others than
 	// relays send to clients. Default 32 MiB.
@@ -63,23 +64,23 @@ type Options struct {
 	// IdleTimeout is how long a connection may be silent (RFC 4976 section 6.5); it is closed within an eighth of that time more. Default 1 hour.
 	IdleTimeout time.Duration
 	// Coalesce lets frames that wait to be written share a Write of up to 64 KiB, as msrp.Options.Coalesce does. Default false: over TLS a frame is a record of its
-	// own, without TLS only small frames that fit into one segment share a Write.
+	// own, without TLS small frames share a Write as long as they fit into one segment, and larger ones up to 64 KiB, but not both.
 	Coalesce bool
 	// Logger gets what happens, never a session URI or anything of a message. Default: nothing is logged.
 	Logger *slog.Logger
 }
 
 const (
-	maxUnanswered = 256 // requests of one route without an answer
-
-	pieceBytes  = 64 << 10 // body of a frame that is passed on whole
-	segment     = 1400     // bytes of frames that share a Write over TCP
-	windowBytes = 320 << 10
-	windowSends = 64        // requests of one route without an answer, before their senders wait for theirs
-	owedBytes   = 512 << 10 // responses and reports that wait for their reader
-	maxPeers    = 64        // that a session remembers
-	maxServed   = 8         // names under which a connection of another relay is known
-	maxPath     = 2048      // bytes of a To-Path or From-Path
+	pieceBytes    = 64 << 10       // body of a frame that is passed on whole
+	leastQueue    = 2 * pieceBytes // of Options.QueueBytes
+	segment       = 1400           // bytes of small frames that share a Write over TCP
+	windowSends   = 64             // requests of one route without an answer, before their senders wait for theirs
+	windowBytes   = 320 << 10      // their size
+	maxUnanswered = 256            // requests of one route without an answer
+	owedBytes     = 512 << 10      // responses and reports that wait for their reader
+	maxPeers      = 64             // that a session remembers
+	maxServed     = 8              // names under which a connection of another relay is known
+	maxPath       = 2048           // bytes of a To-Path or From-Path
 
 	// Of a connection, and of one with another relay, which carries many sessions.
 	maxPending, maxRelayPending = 1024, 8192         // requests without an answer
@@ -87,7 +88,6 @@ const (
 
 	maxFailures = 3  // requests refused before a connection that has had none granted is closed
 	maxIdent    = 32 // bytes of a transaction ID or Message-ID (RFC 4975 section 9)
-	leastQueue  = 2 * pieceBytes
 
 	strangerTimeout = 30 * time.Second // for the first request that succeeds (RFC 4976 section 6.1)
 	responseTimeout = 30 * time.Second // RFC 4976 section 6.4.1
