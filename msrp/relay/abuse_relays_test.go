@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otrchat/otrchat/internal/certtest"
+	"github.com/otrchat/otrchat/internal/digest"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/internal/hop"
 	"github.com/otrchat/otrchat/msrp/msrptest"
@@ -37,6 +38,14 @@ func (c *client) authTo(user string, relays msrp.Path) msrp.Path {
 	use, err := f.UsePath()
 	require.NoError(c.g, err)
 	return use
+}
+
+// behind is a client of one of two relays.
+func (g *rig) behind(roots *tls.Config, relay, user string) *client {
+	g.Helper()
+	c := g.secured(roots, relay+".example.com", user+"."+relay)
+	c.use = c.authTo(user, mustPath("msrps://"+relay+".example.com:2855;tcp"))
+	return c
 }
 
 // A path that leads back and forth between two relays ends at the first of them that is to send a request to where it cannot have come from.
@@ -157,15 +166,10 @@ func TestAbuseSharedConnection(t *testing.T) {
 				n, roots, relays := two(t, true)
 				n.Record = -1
 				g := &rig{TB: t, n: n, r: relays["intra.example.com"]}
-				behind := func(user, host, own string) *client {
-					c := g.secured(roots, host, own)
-					c.use = c.authTo(user, mustPath("msrps://"+host+":2855;tcp"))
-					return c
-				}
-				alice, bob := behind("alice", "intra.example.com", "alice"), behind("bob", "extra.example.com", "bob")
+				alice, bob := g.behind(roots, "intra", "alice"), g.behind(roots, "extra", "bob")
 				alice.talkTo(bob)
 				bob.talkTo(alice)
-				mallory, accomplice := behind("carol", "intra.example.com", "mallory"), behind("carol", "extra.example.com", "accomplice")
+				mallory, accomplice := g.behind(roots, "intra", "carol"), g.behind(roots, "extra", "carol")
 				go io.Copy(io.Discard, mallory.Conn)
 				if tt.reads {
 					go io.Copy(io.Discard, accomplice.Conn)
@@ -198,4 +202,32 @@ func TestAbuseSharedConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor do those who ask for URIs where the Authenticator takes its time.
+func TestAbuseSharedConnectionAuthFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, roots, relays := two(t, true)
+		g := &rig{TB: t, n: n, r: relays["intra.example.com"]}
+		s := &lazy{Users: users}
+		relays["extra.example.com"].gate.o.Authenticator = s
+		alice, bob := g.behind(roots, "intra", "alice"), g.behind(roots, "extra", "bob")
+		alice.talkTo(bob)
+		bob.talkTo(alice)
+		s.takes.Store(int64(time.Hour))
+		mallory := g.behind(roots, "intra", "carol")
+		go io.Copy(io.Discard, mallory.Conn)
+		a := digest.NewClient(&digest.Challenge{Realm: "extra.example.com", Nonce: "x"}, "carol", "guess").Authorization(msrp.MethodAuth, "msrps://extra.example.com:2855;tcp")
+		for range 2 * maxLookups {
+			mallory.request("flood1", msrp.MethodAuth, mallory.use.String()+" msrps://extra.example.com:2855;tcp", mallory.Path.String(), msrp.Header{Name: []byte("Authorization"), Value: []byte(a)})
+		}
+		for range 10 {
+			g.serves(alice, bob)
+			time.Sleep(time.Second)
+		}
+		s.takes.Store(0)
+		f, err := alice.Auth(within(t), join(alice.use, mustPath("msrps://extra.example.com:2855;tcp")), "alice", users["alice"])
+		require.NoError(t, err)
+		require.Equal(t, msrp.StatusOK, f.Status)
+	})
 }

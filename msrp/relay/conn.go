@@ -97,7 +97,9 @@ func (c *conn) begin() {
 		c.close(err)
 		return
 	}
-	c.cert = c.certificate()
+	if c.cert = c.certificate(); c.cert != nil {
+		c.established() // as another relay, whatever becomes of its clients' requests
+	}
 	c.r.wg.Add(1)
 	go c.readLoop()
 }

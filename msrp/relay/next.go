@@ -110,8 +110,13 @@ func (c *conn) open(nc net.Conn) bool {
 	return true
 }
 
-// isRelay tells whether another relay is at the other end, as far as we know.
-func (c *conn) isRelay() bool { return c.cert != nil || c.hop.host != "" && c.hop.session == "" }
+// isRelay tells whether another relay is at the other end, as far as we know. What others ask of a connection that is being dialled does not depend on its certificate.
+func (c *conn) isRelay() bool {
+	if c.hop.host != "" {
+		return c.hop.session == ""
+	}
+	return c.cert != nil
+}
 
 // proves tells whether the peer has shown by its certificate that it is the relay of this name (RFC 4976 section 6.3).
 func (c *conn) proves(host string) bool { return c.cert != nil && c.cert.VerifyHostname(host) == nil }
