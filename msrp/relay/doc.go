@@ -25,8 +25,8 @@
 // What finds no room at the next hop is refused with 413, unless its sender can wait for it. Requests of one sender on their way without an answer of the next hop are 256 at most, those of one user about 64 for each of Options.MaxSessions, those towards one connection 1,024, or 8,192 towards
 // another relay: others have to find room too. From 64 SENDs or 320 KiB on the sender gets its answers with those of the next hop, after 20 s at most. A connection
 // is closed on which a Write takes longer than 30 s, or 64 KiB of a frame longer than 2 minutes to come; connecting to the next hop has 30 s. A path has 2 KiB at most, a transaction ID or Message-ID 32 bytes. Of a
-// session 64 peers are remembered that are to be found on one connection alone, of a connection 128 KiB of ways, 4 MiB with another relay. Responses and reports that
-// nobody reads are dropped above 512 KiB for each connection.
+// session 64 peers are remembered that are to be found on one connection alone, of a connection 128 KiB of ways, 4 MiB with another relay. Of responses and
+// reports that nobody reads 512 KiB wait on a connection: reports are dropped when half of that waits, and who sends on without reading any is cut off.
 //
 // An idle client costs about 10 KiB, with TLS about 20 KiB, without what the operating system needs. While frames pass a connection borrows up to 64 KiB to read them,
 // which counts nowhere; what is read of frames that are not whole counts in Options.MaxQueueBytes.

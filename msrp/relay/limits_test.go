@@ -29,6 +29,21 @@ func TestOldestStrangerMakesRoom(t *testing.T) {
 	})
 }
 
+// A stranger has so many AUTH requests, however well formed; a client may go on.
+func TestAttemptsAreBounded(t *testing.T) {
+	abused(t, nil, func(t *testing.T, g *rig, alice, bob *client) {
+		s := g.stranger()
+		for range maxAttempts {
+			s.challenge()
+		}
+		s.request("onemore", msrp.MethodAuth, bareHost.String(), s.Path.String())
+		s.gone()
+		for range 2 * maxAttempts {
+			alice.challenge()
+		}
+	})
+}
+
 // selfOf has a client talk to itself, which takes one connection.
 func selfOf(c *client) *client {
 	c.talkTo(c)
