@@ -225,6 +225,7 @@ func TestAbuseSharedConnectionAuthFlood(t *testing.T) {
 			g.serves(alice, bob)
 			time.Sleep(time.Second)
 		}
+		require.Len(t, n.Wires(), 4, "and it is not closed for that")
 		s.takes.Store(0)
 		f, err := alice.Auth(within(t), join(alice.use, mustPath("msrps://extra.example.com:2855;tcp")), "alice", users["alice"])
 		require.NoError(t, err)
