@@ -12,14 +12,15 @@
 // # Concurrency
 //
 // A Relay is safe for concurrent use. A connection has one goroutine that reads, a second one while there is something to write, and two more for each
-// AUTH that waits for the Authenticator, of which there may be 4. Who reads from a connection never waits for the network, with these exceptions, in each of which
-// only the connection waits that causes it: for room at the next hop, 20 s at most, if the connection sends to no other; for Options.Rate; and for the peer to read
+// AUTH that waits for the Authenticator, of which there may be 4, or 64 on another relay's connection, where more are answered with 408. Who reads from a connection never waits for the network, with these exceptions, in each of which
+// only the connection waits that causes it: for room at the next hop, 20 s at most, if the connection sends to no other and is not another relay's; for Options.Rate; and for the peer to read
 // more than 256 KiB of our answers, 5 s at most. A next hop takes requests while it is being dialled.
 //
 // # Limits
 //
 // Options bound connections, sessions, rates and bytes that wait; each has a default. A connection that has neither authenticated nor
-// had a request forwarded within 30 s is closed, and so is one without either after 3 requests that were refused or 16 AUTHs, and a client's after 3 wrong passwords.
+// had a request forwarded within 30 s is closed, and so is one without either after 3 requests that were refused or 16 AUTHs, and a client's after 3 wrong passwords,
+// but none of these if it is another relay's, known by Options.Relays.
 // When there are too many connections, the oldest of those without either makes room for a new one, else about the least recently used of those that are no client's.
 //
 // What finds no room at the next hop is refused with 413, unless its sender can wait for it. Requests of one sender on their way without an answer of the next hop are 256 at most, those of one user about 64 for each of Options.MaxSessions, those towards one connection 1,024, or 8,192 towards
