@@ -17,7 +17,7 @@ import (
 type RelayOptions struct {
 	// URI is the relay's, for example msrps://example.com;tcp. Without a port the domain's SRV records for _msrps._tcp say where it is and are tried
 	// in their order, and without such records it is port 2855 of the domain itself (section 8). The certificate has to be for the host of the URI in
-	// any case.
+	// any case, or for ServerName of Options.TLS where that is set.
 	URI string
 	// Username and Password are for Digest authentication; the password itself is not sent. A user name is needed.
 	Username, Password string
