@@ -5,7 +5,7 @@
 
 FUZZTIME ?= 5s
 BENCHTIME ?= 1s
-TIMEOUT ?= 5m
+TIMEOUT ?= 10m
 STATICCHECK := go tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 EACH := scripts/each-module.sh
 

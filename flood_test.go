@@ -22,7 +22,7 @@ import (
 func TestThousandTextsEachWay(t *testing.T) {
 	const n = 1000
 	a, b := call(t, newUser(t, "alice", nil), newUser(t, "bob", nil))
-	limit, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	limit, cancel := context.WithTimeout(ctx, 8*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, pair := range [][2]*otrchat.EncryptedChat{{a, b}, {b, a}} {

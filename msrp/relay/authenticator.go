@@ -26,10 +26,11 @@ type Authenticator interface {
 	// back later (408), and the error is logged.
 	//
 	// It is called for every AUTH with credentials of the right form, before anything of them is proven: username is the peer's text, valid UTF-8 of
-	// 1 to 256 bytes without control characters, and it may be one that is being guessed at. Compare it
-	// byte by byte: a store without regard to case or trailing blanks gives one user as many counts of sessions and of guesses as there are spellings. Not more than 64 calls run at a time, on goroutines of
-	// their own. After 5 s, or when the Relay closes, ctx ends and the Relay goes on without the answer; the call keeps its place among the 64 until
-	// it returns.
+	// 1 to 256 bytes without control characters, and it may be one that is being guessed at. Compare it byte by byte: a store without regard to
+	// case or trailing blanks gives one user as many counts of sessions and of guesses as there are spellings.
+	//
+	// Not more than 64 calls run at a time, on goroutines of their own. After 5 s, or when the Relay closes, ctx ends and the Relay goes on without
+	// the answer; the call keeps its place among the 64 until it returns.
 	HA1(ctx context.Context, username, realm string, a Algorithm) (ha1 string, err error)
 }
 

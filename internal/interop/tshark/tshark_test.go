@@ -90,7 +90,9 @@ func TestMSRP(t *testing.T) {
 
 func TestSIP(t *testing.T) {
 	a, b, port := pair(t)
-	rec := Capture(t) // all ports: what the filter lets through besides must not disturb
+	c, d, other := pair(t)
+	rec := Capture(t, port, other) // what the filter lets through besides must not disturb
+	send(t, c, d, "something else")
 	send(t, a, b, invite(1, sdp), invite(2, sdp)+invite(3, sdp), invite(4, sdp)[:200], invite(4, sdp)[200:], "\r\n\r\n")
 	send(t, b, a, "\r\n", "SIP/2.0 100 Trying\r\nVia: SIP/2.0/TCP 127.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@127.0.0.1>;tag=1\r\n"+
 		"To: <sip:b@127.0.0.1>\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n")
@@ -138,12 +140,13 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		{"nothing on the MSRP port", "msrp", "", "nothing was sent"},
 		{"SIP on the MSRP port", "msrp", invite(1, sdp), "not the beginning"},
 	}
-	rec := Capture(t)
-	ports := make([]int, len(tests))
+	from, to, ports := make([]net.Conn, len(tests)), make([]net.Conn, len(tests)), make([]int, len(tests))
+	for i := range tests {
+		from[i], to[i], ports[i] = pair(t)
+	}
+	rec := Capture(t, ports...)
 	for i, tt := range tests {
-		var a, b net.Conn
-		a, b, ports[i] = pair(t)
-		send(t, a, b, tt.sent)
+		send(t, from[i], to[i], tt.sent)
 	}
 	capture := rec.Stop()
 	for i, tt := range tests {
