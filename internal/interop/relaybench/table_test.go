@@ -77,9 +77,9 @@ func measure(t *testing.T, s subject, size, n int) float64 {
 	for _, p := range pairs {
 		p.start(t, size)
 	}
-	time.Sleep(*duration / 5) // to get going
+	<-time.After(*duration / 5) // to get going
 	count, begin := received(pairs), time.Now()
-	time.Sleep(*duration)
+	<-time.After(*duration)
 	rate := float64(received(pairs)-count) / time.Since(begin).Seconds()
 	for _, p := range pairs {
 		p.stop()
