@@ -147,6 +147,7 @@ func TestLongChunkLetsOthersThrough(t *testing.T) {
 		require.Equal(t, msrp.More, f.Continuation)
 		bob.answer(f, msrp.StatusOK)
 		g.serves(alice, bob)
+		synctest.Wait() // for the first half to be written
 		go carol.write(long[half:])
 		end := f.ByteRange.End
 		for f.Continuation == msrp.More {
