@@ -171,7 +171,7 @@ func (c *EncryptedChat) watch() {
 	defer c.client.wg.Done()
 	defer c.wg.Done()
 	for {
-		changed := c.call.FocusChanged()
+		changed := c.call.Changed()
 		select {
 		case c.wireToFollow() <- struct{}{}:
 			c.followFocus()

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"time"
 
@@ -19,30 +20,30 @@ type Call struct {
 	credentials *credentials
 	done        chan struct{}
 
-	mu           sync.Mutex
-	dialog       dialog
-	origin       origin
-	sdp          []byte // our side as it was last sent
-	chat         int    // its media line
-	local        *Media
-	remote       *Media // nil until an answer came in the ACK
-	focus        bool
-	focusChanged chan struct{}
-	ack          *gosip.Request // ours, for a 2xx that comes again
-	ackHop       hop
-	pending      *confirmation
-	ending       bool // BYE was said, or is being said
-	over         bool // done is closed
-	err          error
+	mu      sync.Mutex
+	dialog  dialog
+	origin  origin
+	sdp     []byte // our side as it was last sent
+	chat    int    // its media line
+	local   *Media
+	remote  *Media // nil until an answer came in the ACK
+	focus   bool
+	changed chan struct{}
+	ack     *gosip.Request // ours, for a 2xx that comes again
+	ackHop  hop
+	pending *confirmation
+	ending  bool // BYE was said, or is being said
+	over    bool // done is closed
+	err     error
 }
 
 func (a *Agent) newCall(d dialog, address, name string) *Call {
 	return &Call{
 		agent: a, dialog: d, address: address, name: name,
-		credentials:  a.newCredentials(),
-		origin:       newOrigin(),
-		done:         make(chan struct{}),
-		focusChanged: make(chan struct{}),
+		credentials: a.newCredentials(),
+		origin:      newOrigin(),
+		done:        make(chan struct{}),
+		changed:     make(chan struct{}),
 	}
 }
 
@@ -97,22 +98,34 @@ func (c *Call) Focus() bool {
 	return c.focus
 }
 
-// FocusChanged returns a channel that is closed when Focus changes the next time, by a re-INVITE of the peer's. Call it
-// before Focus, so that no change falls between the two.
-func (c *Call) FocusChanged() <-chan struct{} {
+// Changed returns a channel that is closed when Local, Remote or Focus changes the next time, by a re-INVITE or UPDATE of
+// either side. Call it before those, so that no change falls between the two.
+func (c *Call) Changed() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.focusChanged
+	return c.changed
 }
 
 // setFocus is called with c.mu held.
 func (c *Call) setFocus(focus bool) {
-	if c.focus == focus {
-		return
+	if c.focus != focus {
+		c.focus = focus
+		c.change()
 	}
-	c.focus = focus
-	close(c.focusChanged)
-	c.focusChanged = make(chan struct{})
+}
+
+// setMedia is called with c.mu held.
+func (c *Call) setMedia(local, remote *Media) {
+	if !reflect.DeepEqual(local, c.local) || !reflect.DeepEqual(remote, c.remote) {
+		c.local, c.remote = local, remote
+		c.change()
+	}
+}
+
+// change is called with c.mu held.
+func (c *Call) change() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
 // Done is closed when the call is over, whoever ended it.

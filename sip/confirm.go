@@ -21,7 +21,7 @@ func (c *Call) accepted(req *gosip.Request) (*gosip.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := c.agent.response(req, gosip.StatusOK, "OK", h, header("Allow", allowed), header("Content-Type", typeSDP))
+	res := c.agent.response(req, gosip.StatusOK, "OK", append(c.agent.capabilities(), h, header("Content-Type", typeSDP))...)
 	res.SetBody(c.sdp)
 	return res, nil
 }
@@ -114,7 +114,7 @@ func (c *Call) takeAnswer(ack *gosip.Request) error {
 	if c.remote != nil && !sameSession(remote, c.remote) {
 		return fmt.Errorf("%w: the answer moves the session", ErrMedia)
 	}
-	c.local, c.remote = local, remote
+	c.setMedia(local, remote)
 	return nil
 }
 
@@ -177,7 +177,8 @@ func (c *Call) reoffered(req *gosip.Request) *refusal {
 		return refuse
 	}
 	offer.Setup = c.remote.Setup
-	c.remote, c.chat = offer, chat
+	c.chat = chat
+	c.setMedia(c.local, offer)
 	if sdp := appendAnswer(nil, c.origin, d, chat, c.local); string(sdp) != string(c.sdp) {
 		c.origin.version++
 		c.sdp = appendAnswer(nil, c.origin, d, chat, c.local)

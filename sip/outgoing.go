@@ -170,7 +170,9 @@ func (o *outgoing) place() (*Call, error) {
 
 func (o *outgoing) request() (*gosip.Request, error) {
 	req := o.dialog.request(gosip.INVITE, o.dialog.localSeq)
-	req.AppendHeader(header("Allow", allowed))
+	for _, h := range o.agent.capabilities() {
+		req.AppendHeader(h)
+	}
 	req.AppendHeader(header("Content-Type", typeSDP))
 	req.SetBody(o.sdp)
 	return req, o.credentials.sign(req)

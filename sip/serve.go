@@ -15,16 +15,9 @@ import (
 const maxServing = 4096
 
 const (
-	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
 	typeSDP    = "application/sdp"
 	retryAfter = "2" // seconds
 )
-
-// known holds the methods that we know of and do not allow: 405 for these, 501 for others (RFC 3261 §8.2.1).
-var known = map[gosip.RequestMethod]bool{
-	gosip.REGISTER: true, gosip.SUBSCRIBE: true, gosip.NOTIFY: true, gosip.REFER: true,
-	gosip.MESSAGE: true, gosip.PRACK: true, gosip.UPDATE: true, gosip.PUBLISH: true,
-}
 
 // serve takes each request that starts a server transaction, in a goroutine of sipgo's.
 func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
@@ -61,7 +54,7 @@ func (a *Agent) admit(tx *gosip.ServerTx) bool {
 }
 
 func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
-	require := req.GetHeaders("Require")
+	strange := unsupported(req)
 	switch {
 	case req.SipVersion != "SIP/2.0":
 		a.respond(req, tx, gosip.StatusVersionNotSupported, "Version Not Supported")
@@ -69,8 +62,8 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 		a.respond(req, tx, gosip.StatusBadRequest, "Bad Request")
 	case req.IsCancel(): // one that matches an INVITE is answered by sipgo
 		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
-	case len(require) > 0: // we support no extension that could be required (RFC 3261 §8.2.2.3)
-		a.respond(req, tx, gosip.StatusBadExtension, "Bad Extension", header("Unsupported", require[0].Value()))
+	case strange != "": // RFC 3261 §8.2.2.3
+		a.respond(req, tx, gosip.StatusBadExtension, "Bad Extension", header("Unsupported", strange))
 	case !a.startsDialog(req):
 		a.serveDialog(req, tx)
 	case req.IsInvite():
@@ -94,7 +87,7 @@ func (a *Agent) refuseMethod(req *gosip.Request, tx *gosip.ServerTx) {
 
 // options tells what we can do (RFC 3261 §11.2).
 func (a *Agent) options(req *gosip.Request, tx *gosip.ServerTx) {
-	hs := []gosip.Header{header("Allow", allowed), header("Accept", typeSDP)}
+	hs := append(a.capabilities(), header("Accept", typeSDP))
 	if c, err := a.contact(sourceOf(req)); err == nil {
 		hs = append(hs, c)
 	}

@@ -231,7 +231,7 @@ func TestReinvite(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
 	u := newUAC(t, bob)
 	call := u.up(bob)
-	changed := call.FocusChanged()
+	changed := call.Changed()
 	reinvite := func(seq int, extra string) *gosip.Response {
 		t.Helper()
 		u.write("INVITE", seq, extra)
@@ -273,7 +273,7 @@ func TestReinvite(t *testing.T) {
 	assert.Equal(t, 200, reinvite(9, "Contact: \"x;y\" <sip:c@"+other.addr()+">; IsFocus\n"+withSDP(peerOffer)).StatusCode)
 	waitDone(t, changed)
 	assert.True(t, call.Focus())
-	changed = call.FocusChanged()
+	changed = call.Changed()
 	assert.Equal(t, 200, reinvite(10, withSDP(peerOffer)).StatusCode)
 	waitDone(t, changed)
 	assert.False(t, call.Focus())

@@ -1,0 +1,53 @@
+package sip
+
+import (
+	"slices"
+	"strings"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// What we can do, for every header field and every decision that says so.
+var (
+	allowed    = strings.Join([]string{"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"}, ", ")
+	extensions = []string{} // option tags that a peer may require (RFC 3261 §19.2)
+)
+
+// known holds the methods that we know of and do not allow: 405 for these, 501 for others (RFC 3261 §8.2.1).
+var known = map[gosip.RequestMethod]bool{
+	gosip.REGISTER: true, gosip.SUBSCRIBE: true, gosip.NOTIFY: true, gosip.REFER: true,
+	gosip.MESSAGE: true, gosip.PRACK: true, gosip.UPDATE: true, gosip.PUBLISH: true,
+}
+
+// capabilities are the header fields of an INVITE, its 2xx and the answer to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2).
+func (a *Agent) capabilities() []gosip.Header {
+	hs := []gosip.Header{header("Allow", allowed)}
+	if len(extensions) > 0 {
+		hs = append(hs, header("Supported", strings.Join(extensions, ", ")))
+	}
+	return hs
+}
+
+// unsupported lists the option tags in Require that we do not know (RFC 3261 §8.2.2.3).
+func unsupported(req *gosip.Request) string {
+	var tags []string
+	for _, tag := range listed(req, "Require") {
+		if !slices.Contains(extensions, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return strings.Join(tags, ", ")
+}
+
+// listed returns the elements of a header field that is a list of tokens, in lower case.
+func listed(m message, name string) []string {
+	var tokens []string
+	for _, h := range m.GetHeaders(name) {
+		for t := range strings.SplitSeq(h.Value(), ",") {
+			if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
+				tokens = append(tokens, t)
+			}
+		}
+	}
+	return tokens
+}
