@@ -220,25 +220,15 @@ func (c *Call) goodbye(ctx context.Context) error {
 
 // exchange sends a request of the dialog and returns the final response. It answers challenges.
 func (c *Call) exchange(ctx context.Context, method gosip.RequestMethod) (*gosip.Response, error) {
-	answered := make(round)
-	for n := 1; ; n++ {
+	c.mu.Lock()
+	next, network := c.dialog.nextHop(), c.dialog.network
+	c.mu.Unlock()
+	return c.agent.exchange(ctx, next, network, c.credentials, func() *gosip.Request {
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.dialog.localSeq++
-		req := c.dialog.request(method, c.dialog.localSeq)
-		next, network := c.dialog.nextHop(), c.dialog.network
-		c.mu.Unlock()
-		if err := c.credentials.sign(req); err != nil {
-			return nil, err
-		}
-		h, err := c.agent.resolve(ctx, next, network)
-		if err != nil {
-			return nil, err
-		}
-		res, err := c.agent.transact(ctx, req, h)
-		if err != nil || n == maxAttempts || !c.credentials.learn(res, answered) {
-			return res, err
-		}
-	}
+		return c.dialog.request(method, c.dialog.localSeq)
+	})
 }
 
 func statusError(res *gosip.Response) error {

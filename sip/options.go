@@ -29,6 +29,11 @@ type Options struct {
 	// Default: every realm.
 	Realm string
 
+	// OutboundProxy is a SIP URI, such as "sip:proxy.example.com;transport=tcp", of the proxy that
+	// every request outside a dialog goes to first, by a preloaded route (RFC 3261 §8.1.2); the target's own name is
+	// then not looked up. Default: none.
+	OutboundProxy string
+
 	// Focus says that we are the focus of a conference: our Contact carries isfocus (RFC 4579 §4).
 	// Default: false.
 	Focus bool
@@ -86,6 +91,11 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.OutboundProxy != "" {
+		if _, err := parseURI(c.OutboundProxy); err != nil {
+			return c, self, fmt.Errorf("sip: Options.OutboundProxy: %w", err)
+		}
 	}
 	return c, self, c.check()
 }

@@ -88,6 +88,7 @@ func (a *Agent) newOutgoing(target gosip.Uri, local *Media) *outgoing {
 			local:     party{quote(a.opts.DisplayName), a.self},
 			remote:    party{uri: to},
 			target:    target,
+			routes:    a.preloaded(),
 			remoteSeq: -1,
 		},
 		address:     addressOfRecord(to),
@@ -137,25 +138,21 @@ func (o *outgoing) run() {
 
 // place sends the INVITE, again with credentials where it is challenged.
 func (o *outgoing) place() (*Call, error) {
-	a := o.agent
-	network := a.defaultNetwork()
-	h, err := a.resolve(o.ctx, o.dialog.target, network)
+	hops, err := o.agent.locate(o.ctx, o.dialog.nextHop(), "")
 	if err != nil {
 		return nil, err
 	}
 	answered := make(round)
 	for n := 1; ; n++ {
 		o.dialog.localSeq++
-		req, err := o.request()
-		if err != nil {
-			return nil, err
-		}
-		sent, err := a.prepare(o.ctx, req, h)
-		if err != nil {
-			return nil, err
-		}
-		o.dialog.network = sent.network
-		tx, res, err := o.send(req)
+		var (
+			req *gosip.Request
+			tx  *gosip.ClientTx
+		)
+		res, err := o.agent.failover(o.ctx, hops, func(h hop) (res *gosip.Response, err error) {
+			req, tx, res, err = o.sendTo(h)
+			return res, err
+		})
 		switch {
 		case err != nil:
 			return nil, err
@@ -166,6 +163,21 @@ func (o *outgoing) place() (*Call, error) {
 			return nil, statusError(res)
 		}
 	}
+}
+
+// sendTo makes the INVITE for one hop and waits for its final response.
+func (o *outgoing) sendTo(h hop) (*gosip.Request, *gosip.ClientTx, *gosip.Response, error) {
+	req, err := o.request()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	sent, err := o.agent.prepare(o.ctx, req, h)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	o.dialog.network = sent.network
+	tx, res, err := o.send(req)
+	return req, tx, res, err
 }
 
 func (o *outgoing) request() (*gosip.Request, error) {
@@ -288,13 +300,13 @@ func (o *outgoing) acknowledge(invite *gosip.Request, res *gosip.Response) (*Cal
 		gosip.CopyHeaders("Authorization", invite, ack)
 		gosip.CopyHeaders("Proxy-Authorization", invite, ack)
 	}
-	h, err := a.write(ack, &d)
+	sent, h, err := a.write(ack, &d)
 	if err != nil {
 		c.end(err)
 		return nil, err
 	}
 	c.mu.Lock()
-	c.ack, c.ackHop = ack, h
+	c.ack, c.ackHop = sent, h
 	c.mu.Unlock()
 	return c, nil
 }

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	defaultPort = 5060
 	branchMagic = gosip.RFC3261BranchMagicCookie
 	udpPoll     = time.Millisecond
 	maxRoutes   = 32 // Record-Route header fields of a message
@@ -25,65 +24,11 @@ type hop struct {
 	addr    netip.AddrPort
 }
 
-// resolve finds the hop for a URI. prefer is the network for a URI that names none.
-func (a *Agent) resolve(ctx context.Context, u gosip.Uri, prefer string) (hop, error) {
-	h := hop{network: strings.ToLower(param(u.UriParams, "transport"))}
-	if h.network == "" {
-		h.network = prefer
-	}
-	switch {
-	case u.Scheme != "sip":
-		return h, fmt.Errorf("sip: resolve: %w", errURIScheme)
-	case h.network != "tcp" && h.network != "udp":
-		return h, fmt.Errorf("sip: transport %q is not supported", printable(h.network))
-	case u.Port < 0 || u.Port > 65535:
-		return h, fmt.Errorf("sip: resolve: %w", errURI)
-	}
-	if _, ok := a.listensOn(h.network); !ok {
-		return h, fmt.Errorf("%w: %s", ErrNotListening, h.network)
-	}
-	port := u.Port
-	if port == 0 {
-		port = defaultPort
-	}
-	ip, err := lookup(ctx, strings.Trim(u.Host, "[]"))
-	if err != nil {
-		return h, fmt.Errorf("sip: resolve: %w", err)
-	}
-	h.addr = netip.AddrPortFrom(ip, uint16(port))
-	return h, nil
-}
-
-// lookup returns an address of host, an IPv4 address where there is one.
-func lookup(ctx context.Context, host string) (netip.Addr, error) {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Unmap(), nil
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	for _, ip := range ips {
-		if ip.Unmap().Is4() {
-			return ip.Unmap(), nil
-		}
-	}
-	return ips[0], nil // LookupNetIP returns at least one address or an error
-}
-
 func (a *Agent) listensOn(network string) (netip.AddrPort, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ap, ok := a.listening[network]
 	return ap, ok
-}
-
-// defaultNetwork is for a URI without a transport parameter: UDP (RFC 3263 §4.1) if we have it.
-func (a *Agent) defaultNetwork() string {
-	if _, ok := a.listensOn("udp"); ok {
-		return "udp"
-	}
-	return "tcp"
 }
 
 // face is our own address as the peer at h can reach it. Where we listen on the wildcard address it is the one that the
@@ -206,32 +151,34 @@ func (a *Agent) waitUDP(ctx context.Context, local string) error {
 	}
 }
 
-// write sends a request that has no transaction, an ACK to a 2xx, and returns where it went.
-func (a *Agent) write(req *gosip.Request, d *dialog) (hop, error) {
+// write sends a request that has no transaction, an ACK to a 2xx, and returns it as it was sent, and where it went.
+func (a *Agent) write(req *gosip.Request, d *dialog) (*gosip.Request, hop, error) {
 	ctx, cancel := context.WithTimeout(a.life, 64*gosip.T1)
 	defer cancel()
-	h, err := a.resolve(ctx, d.nextHop(), d.network)
+	hops, err := a.locate(ctx, d.nextHop(), d.network)
 	if err != nil {
-		return h, err
+		return nil, hop{}, err
 	}
-	if h, err = a.prepare(ctx, req, h); err != nil {
-		return h, err
-	}
-	return h, a.transport.WriteMsg(req)
+	var (
+		sent *gosip.Request
+		to   hop
+	)
+	_, err = a.failover(ctx, hops, func(h hop) (_ *gosip.Response, err error) {
+		sent = req.Clone()
+		if to, err = a.prepare(ctx, sent, h); err != nil {
+			return nil, err
+		}
+		return nil, a.transport.WriteMsg(sent)
+	})
+	return sent, to, err
 }
 
 // transact sends a request that is no INVITE and waits for the final response.
 func (a *Agent) transact(ctx context.Context, req *gosip.Request, h hop) (*gosip.Response, error) {
-	ctx, cancel := a.bound(ctx)
-	defer cancel()
 	if _, err := a.prepare(ctx, req, h); err != nil {
 		return nil, err
 	}
-	res, err := a.await(ctx, req)
-	if err != nil && a.life.Err() != nil {
-		return nil, ErrClosed
-	}
-	return res, err
+	return a.await(ctx, req)
 }
 
 // await is transact for a request that is ready to be sent.
