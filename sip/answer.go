@@ -137,7 +137,7 @@ func (i *Invitation) take(ctx context.Context, c *Call, res *gosip.Response) err
 		c.hangUp(ctx.Err())
 		return ctx.Err()
 	}
-	if err := c.Err(); err != ErrEnded || c.Remote() == nil {
+	if err := c.Err(); !errors.Is(err, ErrEnded) || c.Remote() == nil {
 		return err
 	}
 	return nil // the BYE was as fast as the ACK: there was a call
@@ -147,7 +147,7 @@ func (i *Invitation) take(ctx context.Context, c *Call, res *gosip.Response) err
 func (i *Invitation) notCanceled() error {
 	select {
 	case <-i.canceled:
-		return ErrCanceled
+		return i.why
 	default:
 		return nil
 	}

@@ -207,7 +207,11 @@ func (c *Call) goodbye(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	res, err := c.exchange(ctx, gosip.BYE)
+	var why []gosip.Header
+	if r := reasonFor(c.Err()); r != nil {
+		why = append(why, r.header())
+	}
+	res, err := c.exchange(ctx, gosip.BYE, why...)
 	switch {
 	case err != nil:
 		return err
@@ -219,7 +223,7 @@ func (c *Call) goodbye(ctx context.Context) error {
 }
 
 // exchange sends a request of the dialog and returns the final response. It answers challenges.
-func (c *Call) exchange(ctx context.Context, method gosip.RequestMethod) (*gosip.Response, error) {
+func (c *Call) exchange(ctx context.Context, method gosip.RequestMethod, extra ...gosip.Header) (*gosip.Response, error) {
 	c.mu.Lock()
 	next, network := c.dialog.nextHop(), c.dialog.network
 	c.mu.Unlock()
@@ -227,7 +231,11 @@ func (c *Call) exchange(ctx context.Context, method gosip.RequestMethod) (*gosip
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.dialog.localSeq++
-		return c.dialog.request(method, c.dialog.localSeq)
+		req := c.dialog.request(method, c.dialog.localSeq)
+		for _, h := range extra {
+			req.AppendHeader(h)
+		}
+		return req
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	gosip "github.com/emiago/sipgo/sip"
 )
 
 // Conditions that the methods of this package report; test for them with errors.Is.
@@ -11,11 +13,18 @@ var (
 	// ErrClosed says that the agent or the call was closed by this side. It wraps net.ErrClosed.
 	ErrClosed = fmt.Errorf("sip: closed: %w", net.ErrClosed)
 
-	// ErrEnded says that the peer ended the call with a BYE.
+	// ErrEnded says that the peer ended the call with a BYE. Where the BYE said why, the error wraps a *Reason
+	// too.
 	ErrEnded = errors.New("sip: the peer ended the call")
 
-	// ErrCanceled says that the caller gave up before the invitation was answered (RFC 3261 §9).
+	// ErrCanceled says that the caller gave up before the invitation was answered (RFC 3261 §9). Where the CANCEL
+	// said why, the error wraps a *Reason too.
 	ErrCanceled = errors.New("sip: the caller canceled the invitation")
+
+	// ErrAnsweredElsewhere is found by errors.Is in what Invitation.Err and Call.Err return when another phone of the
+	// same user has taken the call, and its network says so: a Reason of SIP with cause 200 (RFC 3326 §3.1).
+	// Such an invitation was not missed.
+	ErrAnsweredElsewhere = errors.New("sip: the call was answered elsewhere")
 
 	// ErrAnswered says that the invitation was answered or rejected before.
 	ErrAnswered = errors.New("sip: the invitation was answered before")
@@ -33,6 +42,22 @@ var (
 	ErrNotListening = errors.New("sip: not listening on this transport")
 )
 
+// What a *StatusError says is found with errors.Is too, for the answers that a program tells its user about.
+var (
+	// ErrBusy says that the peer takes no call now: 486 Busy Here, 600 Busy Everywhere.
+	ErrBusy = errors.New("sip: the peer is busy")
+
+	// ErrDeclined says that the peer does not want this call: 603 Decline.
+	ErrDeclined = errors.New("sip: the peer declined the call")
+
+	// ErrUnavailable says that nobody answers there for now: 480 Temporarily Unavailable.
+	ErrUnavailable = errors.New("sip: the peer is temporarily unavailable")
+
+	// ErrNotAcceptable says that the peer cannot take the MSRP session that was offered: 488 Not Acceptable
+	// Here, 606 Not Acceptable.
+	ErrNotAcceptable = errors.New("sip: the offer is not acceptable to the peer")
+)
+
 // A StatusError is a final response other than 2xx: what the peer, or a proxy on the way, said
 // (RFC 3261 §21).
 type StatusError struct {
@@ -43,4 +68,19 @@ type StatusError struct {
 // Error gives the status code and the reason phrase, which is the peer's text and therefore quoted.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("sip: the peer answered %d %q", e.Code, e.Reason)
+}
+
+// Is makes errors.Is find ErrBusy, ErrDeclined, ErrUnavailable and ErrNotAcceptable by their status codes.
+func (e *StatusError) Is(target error) bool {
+	switch e.Code {
+	case gosip.StatusBusyHere, gosip.StatusGlobalBusyEverywhere:
+		return target == ErrBusy
+	case gosip.StatusGlobalDecline:
+		return target == ErrDeclined
+	case gosip.StatusTemporarilyUnavailable:
+		return target == ErrUnavailable
+	case gosip.StatusNotAcceptableHere, gosip.StatusGlobalNotAcceptable:
+		return target == ErrNotAcceptable
+	}
+	return false
 }

@@ -34,6 +34,7 @@ type Invitation struct {
 	offer       *Media
 
 	canceled chan struct{}
+	why      error // ErrCanceled with the reason of the CANCEL, once canceled is closed
 	once     sync.Once
 	done     chan struct{}
 
@@ -53,13 +54,19 @@ func (a *Agent) invited(req *gosip.Request, tx *gosip.ServerTx) {
 		return
 	}
 	// A CANCEL that was faster has been answered by sipgo already.
-	if !tx.OnCancel(func(*gosip.Request) { close(i.canceled) }) {
+	if !tx.OnCancel(i.cancel) {
 		i.finish(ErrCanceled)
 		return
 	}
 	if !a.task(i.watch) {
 		i.finish(ErrClosed)
 	}
+}
+
+// cancel takes the CANCEL, which sipgo answers, together with the INVITE.
+func (i *Invitation) cancel(req *gosip.Request) {
+	i.why = because(ErrCanceled, req)
+	close(i.canceled)
 }
 
 // A refusal is the response that an INVITE gets without the application.
@@ -205,7 +212,7 @@ func (i *Invitation) watch() {
 	select {
 	case <-i.done:
 	case <-i.canceled:
-		i.giveUp(0, "", ErrCanceled)
+		i.giveUp(0, "", i.why)
 	case <-i.tx.Done():
 		i.giveUp(0, "", fmt.Errorf("%w: its connection is gone", ErrCanceled))
 	case <-patience.C:
@@ -229,10 +236,17 @@ func (i *Invitation) giveUp(code int, reason string, err error) {
 	if i.claim() != nil {
 		return
 	}
+	i.agent.unqueue(i) // first, so that nobody accepts what the caller knows to be over
 	if code != 0 {
 		i.agent.respond(i.request, i.tx, code, reason)
 	}
 	i.finish(err)
+}
+
+func (a *Agent) unqueue(i *Invitation) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = slices.DeleteFunc(a.queue, func(q *Invitation) bool { return q == i })
 }
 
 // finish ends the invitation, the first time that it is called.
@@ -243,9 +257,9 @@ func (i *Invitation) finish(err error) {
 		i.err = err
 		i.mu.Unlock()
 		a := i.agent
+		a.unqueue(i)
 		a.mu.Lock()
 		delete(a.invitations, i.id)
-		a.queue = slices.DeleteFunc(a.queue, func(q *Invitation) bool { return q == i })
 		a.mu.Unlock()
 		close(i.done)
 	})

@@ -29,7 +29,7 @@ type outgoing struct {
 	credentials *credentials
 
 	ctx    context.Context // ends when the caller of Invite gives up, or the agent's life
-	giveUp context.CancelFunc
+	giveUp context.CancelCauseFunc
 	result chan outcome
 	over   atomic.Bool
 	forks  atomic.Int32
@@ -61,7 +61,7 @@ func (a *Agent) Invite(ctx context.Context, target string, offer *Media) (*Call,
 		return nil, err
 	}
 	o := a.newOutgoing(u, local)
-	defer o.giveUp()
+	defer o.giveUp(nil)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -72,6 +72,7 @@ func (a *Agent) Invite(ctx context.Context, target string, offer *Media) (*Call,
 	case r := <-o.result:
 		return r.call, r.err
 	case <-ctx.Done():
+		o.giveUp(context.Cause(ctx))
 		return nil, ctx.Err()
 	case <-a.closing:
 		return nil, ErrClosed
@@ -98,7 +99,7 @@ func (a *Agent) newOutgoing(target gosip.Uri, local *Media) *outgoing {
 		result:      make(chan outcome),
 	}
 	o.sdp = appendOffer(nil, o.origin, local)
-	o.ctx, o.giveUp = context.WithCancel(a.life)
+	o.ctx, o.giveUp = context.WithCancelCause(a.life)
 	return o
 }
 
@@ -125,7 +126,7 @@ func (o *outgoing) run() {
 	case o.result <- outcome{call, err}:
 	case <-o.ctx.Done():
 		if call != nil {
-			call.hangUp(ErrClosed)
+			call.hangUp(context.Cause(o.ctx))
 		}
 	}
 	o.over.Store(true)
@@ -176,7 +177,7 @@ func (o *outgoing) sendTo(h hop) (*gosip.Request, *gosip.ClientTx, *gosip.Respon
 		return nil, nil, nil, err
 	}
 	o.dialog.network = sent.network
-	tx, res, err := o.send(req)
+	tx, res, err := o.agent.sendInvite(o.ctx, req, o.noteContact)
 	return req, tx, res, err
 }
 
@@ -190,72 +191,11 @@ func (o *outgoing) request() (*gosip.Request, error) {
 	return req, o.credentials.sign(req)
 }
 
-// send waits for the final response to an INVITE, and cancels it when the caller gives up. CANCEL has to wait for a
-// provisional response (RFC 3261 §9.1).
-//
-// The transaction stays after a final response, to acknowledge it again where that is needed.
-func (o *outgoing) send(req *gosip.Request) (*gosip.ClientTx, *gosip.Response, error) {
-	tx, err := o.agent.transactions.Request(o.ctx, req)
-	if err != nil {
-		return nil, nil, fmt.Errorf("sip: send: %w", err)
-	}
-	var (
-		givenUp  = o.ctx.Done()
-		deadline <-chan time.Time
-		ringing  bool
-	)
-	for {
-		select {
-		case res := <-tx.Responses():
-			if !res.IsProvisional() {
-				return tx, res, nil
-			}
-			if deadline != nil && !ringing {
-				o.cancel(req)
-			}
-			ringing = true
-			o.noteContact(res)
-		case <-tx.Done():
-			return nil, nil, transactionError(tx)
-		case <-givenUp:
-			givenUp = nil
-			deadline = time.After(64 * gosip.T1)
-			if ringing {
-				o.cancel(req)
-			}
-		case <-deadline:
-			tx.Terminate()
-			return nil, nil, ErrTimeout
-		case <-o.agent.life.Done():
-			return nil, nil, ErrClosed
-		}
-	}
-}
-
 // noteContact remembers isfocus of a provisional response, for a 2xx without a Contact.
 func (o *outgoing) noteContact(res *gosip.Response) {
 	if _, focus, ok := contact(res); ok {
 		o.earlyTag, o.focus = toTag(res), focus
 	}
-}
-
-// cancel sends CANCEL (RFC 3261 §9.1) in the background.
-func (o *outgoing) cancel(invite *gosip.Request) {
-	req := gosip.NewRequest(gosip.CANCEL, *invite.Recipient.Clone())
-	req.AppendHeader(invite.Via().Clone())
-	for _, name := range []string{"Route", "From", "To", "Call-ID", "Max-Forwards"} {
-		gosip.CopyHeaders(name, invite, req)
-	}
-	req.AppendHeader(&gosip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: gosip.CANCEL})
-	req.SetBody(nil)
-	req.SetTransport(invite.Transport())
-	req.SetDestination(invite.Destination())
-	req.Laddr = invite.Laddr
-	o.agent.task(func() {
-		if _, err := o.agent.await(o.agent.life, req); err != nil { // timer F bounds it
-			o.agent.log.Debug("CANCEL not answered", "error", err)
-		}
-	})
 }
 
 // established makes the call of a 2xx and acknowledges it.
@@ -331,7 +271,7 @@ func (a *Agent) strayResponse(res *gosip.Response) {
 		c.acknowledgeAgain()
 	case o != nil && strings.TrimSpace(toTag(res)) != "" && o.forks.Add(1) <= maxForks:
 		if c, err := o.acknowledge(nil, res); err == nil {
-			c.hangUp(ErrClosed)
+			c.hangUp(answeredElsewhere)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx) {
 	case req.IsInvite():
 		c.reinvited(req, tx)
 	case req.Method == gosip.BYE:
-		c.end(ErrEnded) // first, so that whoever sees the answer sees the call over
+		c.end(because(ErrEnded, req)) // first, so that whoever sees the answer sees the call over
 		a.respond(req, tx, gosip.StatusOK, "OK")
 	case req.Method == gosip.INFO:
 		a.info(req, tx)
