@@ -6,7 +6,6 @@ require (
 	github.com/coyim/constbn v0.0.0-20251201142907-b19b950d1e1c
 	github.com/coyim/otr3 v0.0.0-20251201172118-4568b9acbc7c
 	github.com/emiago/sipgo v1.7.2
-	github.com/icholy/digest v1.2.0
 	github.com/stretchr/testify v1.12.1
 )
 

@@ -1,23 +1,23 @@
 package sip
 
 import (
-	"bytes"
-	"io"
 	"slices"
 	"strings"
 	"sync"
 
 	gosip "github.com/emiago/sipgo/sip"
-	"github.com/icholy/digest"
+
+	"github.com/otrchat/otrchat/internal/digest"
 )
 
 const (
-	maxChallenges = 8 // realms that one call answers
+	maxChallenges = 8 // realms that one call or registration answers
 	maxAttempts   = 4 // times that one request is sent, challenges included
 )
 
-// credentials answer digest challenges (RFC 3261 §22, RFC 8760) for one call and remember them, so that later
-// requests carry an answer from the start.
+// credentials answer digest challenges (RFC 3261 §22, RFC 8760) for one call or registration and remember them, so that
+// later requests carry an answer from the start. They are not shared: an answer that the home server takes is no
+// business of whoever else we call.
 type credentials struct {
 	username, password, realm string
 
@@ -25,25 +25,26 @@ type credentials struct {
 	challenges []*challenge
 }
 
-// A challenge is what one server asked, and how often its nonce was used.
+// A challenge is what one server asked, and what answers it.
 type challenge struct {
 	*digest.Challenge
 	header string // where the answer goes: Authorization or Proxy-Authorization
-	count  int
+	client *digest.Client
 }
 
 // round holds which challenges a request has answered already, by header and realm.
 type round map[[2]string]bool
 
-// learn takes the challenges of a 401 or 407. It reports whether it is worth sending the request again: there is a
+// learn takes what a final response says of digest: the challenges of a 401 or 407, or the next nonce. It reports whether it is worth sending the request again: there is a
 // new challenge to answer. A second challenge from the same realm means that the answer was wrong, unless
 // the server says that only the nonce was old.
 func (c *credentials) learn(res *gosip.Response, answered round) bool {
-	if c.password == "" || (res.StatusCode != 401 && res.StatusCode != 407) {
-		return false
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.inform(res)
+	if c.password == "" || !isChallenge(res) {
+		return false
+	}
 	fresh, seen := false, make(round)
 	for _, h := range res.Headers() {
 		ch := parseChallenge(h)
@@ -69,19 +70,21 @@ func (c *credentials) keep(ch *challenge) bool {
 	i := slices.IndexFunc(c.challenges, func(o *challenge) bool {
 		return o.header == ch.header && o.Realm == ch.Realm
 	})
-	switch {
-	case i >= 0:
-		c.challenges[i] = ch
-	case len(c.challenges) < maxChallenges:
-		c.challenges = append(c.challenges, ch)
-	default:
+	if i < 0 && len(c.challenges) == maxChallenges {
 		return false
+	}
+	ch.client = digest.NewClient(ch.Challenge, c.username, c.password)
+	if i < 0 {
+		c.challenges = append(c.challenges, ch)
+	} else {
+		c.challenges[i] = ch
 	}
 	return true
 }
 
-// parseChallenge returns nil for what is no digest challenge, or one with an algorithm or a quality of protection
-// that we do not know.
+func isChallenge(res *gosip.Response) bool { return res.StatusCode == 401 || res.StatusCode == 407 }
+
+// parseChallenge returns nil for what is no digest challenge, or one that we cannot answer.
 func parseChallenge(h gosip.Header) *challenge {
 	ch := new(challenge)
 	switch strings.ToLower(h.Name()) {
@@ -92,40 +95,39 @@ func parseChallenge(h gosip.Header) *challenge {
 	default:
 		return nil
 	}
-	d, err := digest.ParseChallenge(h.Value())
-	if err != nil {
+	var err error
+	if ch.Challenge, err = digest.ParseAny(h.Value()); err != nil {
 		return nil
 	}
-	for i := range d.QOP {
-		d.QOP[i] = strings.ToLower(strings.TrimSpace(d.QOP[i]))
-	}
-	if !digest.CanDigest(d) {
-		return nil
-	}
-	ch.Challenge = d
 	return ch
 }
 
 // sign puts the answer to every known challenge into req.
-func (c *credentials) sign(req *gosip.Request) error {
+func (c *credentials) sign(req *gosip.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, ch := range c.challenges {
-		ch.count++
-		answer, err := digest.Digest(ch.Challenge, digest.Options{
-			Method:   string(req.Method),
-			URI:      req.Recipient.String(),
-			Username: c.username,
-			Password: c.password,
-			Count:    ch.count,
-			GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body())), nil },
-		})
-		if err != nil {
-			return err
-		}
-		req.AppendHeader(gosip.NewHeader(ch.header, answer.String()))
+		answer := ch.client.AuthorizationFor(string(req.Method), req.Recipient.String(), req.Body())
+		req.AppendHeader(gosip.NewHeader(ch.header, answer))
 	}
-	return nil
+}
+
+// inform takes the next nonce from Authentication-Info (RFC 3261 §20.6), where it is clear whose it is. A header field with a wrong
+// rspauth is passed over and no error: a server that does not know the password would leave it out. It is called with c.mu held.
+func (c *credentials) inform(res *gosip.Response) {
+	info := res.GetHeader("Authentication-Info")
+	if info == nil {
+		return
+	}
+	var asked []*challenge
+	for _, ch := range c.challenges {
+		if ch.header == "Authorization" {
+			asked = append(asked, ch)
+		}
+	}
+	if len(asked) == 1 {
+		_ = asked[0].client.Follow(info.Value()) // an error changes nothing: the next request may be challenged
+	}
 }
 
 func (a *Agent) newCredentials() *credentials {

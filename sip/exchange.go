@@ -28,9 +28,7 @@ func (a *Agent) exchange(
 		req := build()
 		res, err = a.failover(ctx, hops, func(h hop) (*gosip.Response, error) {
 			again := req.Clone()
-			if err := c.sign(again); err != nil {
-				return nil, err
-			}
+			c.sign(again)
 			return a.transact(ctx, again, h)
 		})
 		if err != nil || n == maxAttempts || !c.learn(res, answered) {

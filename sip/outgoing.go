@@ -168,10 +168,7 @@ func (o *outgoing) place() (*Call, error) {
 
 // sendTo makes the INVITE for one hop and waits for its final response.
 func (o *outgoing) sendTo(h hop) (*gosip.Request, *gosip.ClientTx, *gosip.Response, error) {
-	req, err := o.request()
-	if err != nil {
-		return nil, nil, nil, err
-	}
+	req := o.request()
 	sent, err := o.agent.prepare(o.ctx, req, h)
 	if err != nil {
 		return nil, nil, nil, err
@@ -181,14 +178,15 @@ func (o *outgoing) sendTo(h hop) (*gosip.Request, *gosip.ClientTx, *gosip.Respon
 	return req, tx, res, err
 }
 
-func (o *outgoing) request() (*gosip.Request, error) {
+func (o *outgoing) request() *gosip.Request {
 	req := o.dialog.request(gosip.INVITE, o.dialog.localSeq)
 	for _, h := range o.agent.capabilities() {
 		req.AppendHeader(h)
 	}
 	req.AppendHeader(header("Content-Type", typeSDP))
 	req.SetBody(o.sdp)
-	return req, o.credentials.sign(req)
+	o.credentials.sign(req)
+	return req
 }
 
 // noteContact remembers isfocus of a provisional response, for a 2xx without a Contact.

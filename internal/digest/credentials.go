@@ -16,6 +16,11 @@ type Credentials struct {
 	Cnonce                 string    // of the client's making, not empty
 	NC                     uint32    // how many requests the client has sent with this nonce, this one included
 	Response               string    // the proof, in hexadecimal digits
+
+	// What a Client answers besides; ParseCredentials refuses it.
+	Protection Protection
+	Session    bool
+	body       string // its hash in hexadecimal digits; for AuthInt
 }
 
 // ParseCredentials reads the client's answer. The error wraps ErrMalformed, or ErrUnsupported for another scheme, algorithm or quality of protection.
@@ -76,7 +81,14 @@ func (c *Credentials) Info(uri, ha1, nextnonce string) string {
 
 // proof is the response of RFC 7616 section 3.4.1, and with an empty method the rspauth of section 3.5.
 func (c *Credentials) proof(method, uri, ha1 string) string {
-	return c.Algorithm.sum(ha1, c.Nonce, formatNC(c.NC), c.Cnonce, "auth", c.Algorithm.sum(method, uri))
+	ha2 := []string{method, uri}
+	if c.Protection == AuthInt {
+		ha2 = append(ha2, c.body)
+	}
+	if c.Protection == NoQOP {
+		return c.Algorithm.sum(ha1, c.Nonce, c.Algorithm.sum(ha2...))
+	}
+	return c.Algorithm.sum(ha1, c.Nonce, formatNC(c.NC), c.Cnonce, c.Protection.String(), c.Algorithm.sum(ha2...))
 }
 
 func equal(a, b string) bool {
@@ -91,12 +103,12 @@ func (c *Credentials) String() string {
 	w.quoted("nonce", c.Nonce)
 	w.optional("uri", c.URI)
 	w.optional("opaque", c.Opaque)
-	if c.Algorithm != "" {
-		w.token("algorithm", string(c.Algorithm))
+	w.algorithm(c.Algorithm, c.Session)
+	if c.Protection != NoQOP {
+		w.token("qop", c.Protection.String())
+		w.token("nc", formatNC(c.NC))
+		w.quoted("cnonce", c.Cnonce)
 	}
-	w.token("qop", "auth")
-	w.token("nc", formatNC(c.NC))
-	w.quoted("cnonce", c.Cnonce)
 	w.quoted("response", c.Response)
 	return w.String()
 }

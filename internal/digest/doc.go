@@ -12,9 +12,10 @@
 // A server gives out Challenge.String, reads the answer with [ParseCredentials], looks at the nonce and the count, which are its own
 // business, finds the user's [HA1], and asks [Credentials.Verify]. Its 200 carries [Credentials.Info].
 //
-// MD5, SHA-256 and SHA-512-256 are known, and the quality of protection "auth". Not supported are challenges without a quality of protection,
-// auth-int, the session variants of the algorithms, hashed user names (userhash) and user names as username*: the first of these make a challenge one
-// that cannot be answered, and credentials with any of them are refused. A user name is UTF-8 in a quoted string. The domain parameter is ignored.
+// MD5, SHA-256 and SHA-512-256 are known, and the quality of protection "auth". A client can also answer challenges without a quality of protection, with
+// auth-int and with the session variants of the algorithms, where its protocol allows them: [ParseAny] reads these and [ParseChallenge] refuses them.
+// Credentials with any of them are refused, and so are hashed user names (userhash) and user names as username*. A user name is UTF-8 in a quoted
+// string. The domain parameter is ignored.
 //
 // # Concurrency
 //

@@ -1,6 +1,7 @@
 package digest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -139,3 +140,13 @@ func (w *writer) optional(name, value string) {
 }
 
 var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// algorithm writes the parameter unless it is absent: a session variant always has it.
+func (w *writer) algorithm(a Algorithm, isSession bool) {
+	if isSession {
+		a = cmp.Or(a, MD5) + session
+	}
+	if a != "" {
+		w.token("algorithm", string(a))
+	}
+}
