@@ -73,6 +73,7 @@ func New(o *Options) (*Agent, error) {
 	a.transport = gosip.NewTransportLayer(net.DefaultResolver, gosip.NewParser(), nil,
 		gosip.WithTransportLayerLogger(quiet))
 	a.transport.OnMessage(a.addTag) // before the transaction layer, which adds its own handler
+	a.transport.OnMessage(a.order)
 	a.transactions = gosip.NewTransactionLayer(a.transport,
 		gosip.WithTransactionLayerLogger(quiet),
 		gosip.WithTransactionLayerTerminateOnConnClose(),

@@ -20,21 +20,22 @@ type Call struct {
 	credentials *credentials
 	done        chan struct{}
 
-	mu      sync.Mutex
-	dialog  dialog
-	origin  origin
-	sdp     []byte // our side as it was last sent
-	chat    int    // its media line
-	local   *Media
-	remote  *Media // nil until an answer came in the ACK
-	focus   bool
-	changed chan struct{}
-	ack     *gosip.Request // ours, for a 2xx that comes again
-	ackHop  hop
-	pending *confirmation
-	ending  bool // BYE was said, or is being said
-	over    bool // done is closed
-	err     error
+	mu       sync.Mutex
+	dialog   dialog
+	origin   origin
+	sdp      []byte // our side as it was last sent
+	chat     int    // its media line
+	local    *Media
+	remote   *Media // nil until an answer came in the ACK
+	focus    bool
+	changed  chan struct{}
+	ack      *gosip.Request // ours, for a 2xx that comes again
+	ackHop   hop
+	pending  *confirmation
+	arrivals []arrival
+	ending   bool // BYE was said, or is being said
+	over     bool // done is closed
+	err      error
 }
 
 func (a *Agent) newCall(d dialog, address, name string) *Call {
@@ -272,16 +273,4 @@ func (c *Call) isOver() bool {
 	default:
 		return false
 	}
-}
-
-// inOrder reports whether a request of the peer's is newer than all before it (RFC 3261 §12.2.2).
-func (c *Call) inOrder(req *gosip.Request) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	seq := int64(req.CSeq().SeqNo)
-	if seq <= c.dialog.remoteSeq {
-		return false
-	}
-	c.dialog.remoteSeq = seq
-	return true
 }

@@ -59,8 +59,7 @@ func (c *Call) confirm(tx *gosip.ServerTx, res *gosip.Response, p *confirmation)
 				tx.Terminate() // on UDP it absorbs INVITEs that come again, until timer L
 			}
 			return
-		case ack := <-tx.Acks(): // with the branch of the INVITE, as RFC 2543 had it
-			c.acknowledge(ack)
+		case <-tx.Acks(): // with the branch of the INVITE, as RFC 2543 had it: order took it
 		case <-gone: // the connection; the ACK may come on another
 			gone = nil
 			again.Stop()

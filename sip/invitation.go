@@ -249,6 +249,12 @@ func (a *Agent) unqueue(i *Invitation) {
 	a.queue = slices.DeleteFunc(a.queue, func(q *Invitation) bool { return q == i })
 }
 
+// hungUp ends the invitation for a caller that says BYE before the answer, and reports false when the answer was faster.
+func (i *Invitation) hungUp() bool {
+	i.giveUp(gosip.StatusRequestTerminated, "Request Terminated", ErrCanceled)
+	return i.Err() != nil
+}
+
 // finish ends the invitation, the first time that it is called.
 func (i *Invitation) finish(err error) {
 	i.once.Do(func() {

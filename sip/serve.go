@@ -30,8 +30,7 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 	switch {
 	case !isClean(req) || req.From() == nil || req.To() == nil || req.CallID() == nil:
 		tx.Terminate() // an answer would repeat the control characters, or could not be matched
-	case req.IsAck():
-		a.acknowledged(req)
+	case req.IsAck(): // order took it
 		tx.Terminate()
 	case a.admit(tx) || req.IsInvite() && !a.startsDialog(req):
 		a.dispatch(req, tx)
@@ -54,6 +53,8 @@ func (a *Agent) admit(tx *gosip.ServerTx) bool {
 }
 
 func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
+	c, served, inOrder := a.turn(req)
+	defer served()
 	strange := unsupported(req)
 	switch {
 	case req.SipVersion != "SIP/2.0":
@@ -61,17 +62,17 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 	case fromTag(req) == "" || req.CSeq() == nil || req.CSeq().MethodName != req.Method:
 		a.respond(req, tx, gosip.StatusBadRequest, "Bad Request")
 	case req.IsCancel(): // one that matches an INVITE is answered by sipgo
-		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+		a.refuseUnknown(req, tx)
 	case strange != "": // RFC 3261 §8.2.2.3
 		a.respond(req, tx, gosip.StatusBadExtension, "Bad Extension", header("Unsupported", strange))
 	case !a.startsDialog(req):
-		a.serveDialog(req, tx)
+		a.serveDialog(req, tx, c, inOrder)
 	case req.IsInvite():
 		a.invited(req, tx)
 	case req.Method == gosip.OPTIONS:
 		a.options(req, tx)
-	case req.Method == gosip.BYE || req.Method == gosip.INFO:
-		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	case req.Method == gosip.BYE || req.Method == gosip.INFO || req.Method == gosip.NOTIFY:
+		a.refuseUnknown(req, tx) // without a dialog they mean nothing (RFC 3261 §15.1.2, RFC 6665 §4.1.3)
 	default:
 		a.refuseMethod(req, tx)
 	}
@@ -95,19 +96,13 @@ func (a *Agent) options(req *gosip.Request, tx *gosip.ServerTx) {
 }
 
 // serveDialog takes a request within a dialog (RFC 3261 §12.2.2).
-func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx) {
-	a.mu.Lock()
-	c := a.calls[dialogID{callID(req), toTag(req), fromTag(req)}]
-	o := a.outgoing[outgoingID{callID(req), toTag(req)}]
-	a.mu.Unlock()
+func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx, c *Call, inOrder bool) {
 	switch {
-	case c == nil && o != nil && !o.isOver() && req.IsInvite(): // ours is in progress (RFC 3261 §14.2)
-		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
-	case c == nil && o != nil && !o.isOver():
-		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error", header("Retry-After", retryAfter))
-	case c == nil, c.isOver() && req.Method != gosip.BYE:
-		a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
-	case !c.inOrder(req):
+	case c == nil:
+		a.serveEarly(req, tx)
+	case c.isOver() && req.Method != gosip.BYE:
+		a.refuseUnknown(req, tx)
+	case !inOrder:
 		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error")
 	case req.IsInvite():
 		c.reinvited(req, tx)
@@ -123,6 +118,32 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx) {
 	}
 }
 
+// serveEarly takes a request within a dialog that is no call yet, or of none that we know.
+func (a *Agent) serveEarly(req *gosip.Request, tx *gosip.ServerTx) {
+	a.mu.Lock()
+	o := a.outgoing[outgoingID{callID(req), toTag(req)}]
+	i := a.invitations[invitationID{callID(req), fromTag(req)}]
+	a.mu.Unlock()
+	if i != nil && toTag(i.request) != toTag(req) {
+		i = nil
+	}
+	calling := o != nil && !o.isOver()
+	switch {
+	case calling && req.IsInvite(): // ours is in progress (RFC 3261 §14.2)
+		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
+	case i != nil && req.Method == gosip.BYE && i.hungUp(): // RFC 3261 §15
+		a.respond(req, tx, gosip.StatusOK, "OK")
+	case calling, i != nil:
+		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error", header("Retry-After", retryAfter))
+	default:
+		a.refuseUnknown(req, tx)
+	}
+}
+
+func (a *Agent) refuseUnknown(req *gosip.Request, tx *gosip.ServerTx) {
+	a.respond(req, tx, gosip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+}
+
 // info answers INFO. We want no Info Package (RFC 6086 §4.2.2), and no body of the older kind.
 func (a *Agent) info(req *gosip.Request, tx *gosip.ServerTx) {
 	switch {
@@ -132,16 +153,6 @@ func (a *Agent) info(req *gosip.Request, tx *gosip.ServerTx) {
 		a.respond(req, tx, gosip.StatusUnsupportedMediaType, "Unsupported Media Type", header("Accept", ""))
 	default:
 		a.respond(req, tx, gosip.StatusOK, "OK")
-	}
-}
-
-// acknowledged takes an ACK to a 2xx, which has a transaction of its own.
-func (a *Agent) acknowledged(req *gosip.Request) {
-	a.mu.Lock()
-	c := a.calls[dialogID{callID(req), toTag(req), fromTag(req)}]
-	a.mu.Unlock()
-	if c != nil {
-		c.acknowledge(req)
 	}
 }
 
