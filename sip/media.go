@@ -30,6 +30,27 @@ type Media struct {
 	// TLS says TCP/TLS/MSRP instead of TCP/MSRP; the first URI of Path is msrps then. Both sides have it or neither, unless
 	// Path begins with a relay: then it is between this side and the relay (RFC 4976 §11). Default: false.
 	TLS bool
+
+	// Fingerprints are those of the certificate that this side shows on the MSRP connection, each as "sha-256 AB:CD:…" (a=fingerprint,
+	// RFC 8122 §5). In a peer's Media they are what to verify in place of a name: as good as the way on which they came. MD5, MD2 and
+	// hashes that nobody knows are dropped from it and refused in ours. Only with TLS and without a relay. Default: none.
+	Fingerprints []string
+
+	// Address is the host:port of the c= and m= lines. In a peer's Media it is what they say; it counts for a connection only with
+	// CEMA. Default in ours, and in a peer's where they name no place: that of the first URI of Path.
+	Address string
+
+	// CEMA is a=msrp-cema (RFC 6714): a middlebox may carry the connection, so the side that connects goes to the other's Address, and
+	// still verifies the name in the other's Path, or its Fingerprints. An answer has it only where the offer had; in what a Call returns it tells
+	// that both sides agreed. Default: false.
+	CEMA bool
+
+	// Direction says which way messages go. Default: SendRecv, which the first offer of a call must have.
+	Direction Direction
+
+	// Chatroom is a=chatroom, what a conference can do, such as "nickname" and "private-messages" (RFC 7701 §8). Nil is no such
+	// attribute, an empty list one without a word. Default: nil.
+	Chatroom []string
 }
 
 // clone returns a deep copy, so that neither side of the API can change what the other keeps.
@@ -41,6 +62,8 @@ func (m *Media) clone() *Media {
 	c.Path = slices.Clone(m.Path)
 	c.AcceptTypes = slices.Clone(m.AcceptTypes)
 	c.AcceptWrappedTypes = slices.Clone(m.AcceptWrappedTypes)
+	c.Fingerprints = slices.Clone(m.Fingerprints)
+	c.Chatroom = slices.Clone(m.Chatroom) // nil stays nil
 	return &c
 }
 

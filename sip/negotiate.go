@@ -1,7 +1,9 @@
 package sip
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,15 +22,29 @@ func (d *description) chat(m *mediaLine) (*Media, error) {
 	default:
 		return nil, fmt.Errorf("%w: transport %q", ErrMedia, printable(m.protocol))
 	}
-	if err := d.checkChat(m); err != nil {
+	for _, name := range []string{"file-selector", "file-transfer-id"} {
+		if _, ok := m.attribute(name); ok { // RFC 5547
+			return nil, fmt.Errorf("%w: a file transfer", ErrMedia)
+		}
+	}
+	if err := d.readChat(m, c); err != nil {
 		return nil, err
 	}
-	path, _ := m.attribute("path")
-	c.Path = strings.Fields(path)
-	types, _ := m.attribute("accept-types")
-	c.AcceptTypes = strings.Fields(types)
-	types, _ = m.attribute("accept-wrapped-types")
-	c.AcceptWrappedTypes = strings.Fields(types)
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c.Address = net.JoinHostPort(c.address())
+	return c, nil
+}
+
+// readChat takes the attributes of a chat.
+func (d *description) readChat(m *mediaLine, c *Media) (err error) {
+	words := func(name string) []string {
+		value, _ := m.attribute(name)
+		return strings.Fields(value)
+	}
+	c.Path = words("path")
+	c.AcceptTypes, c.AcceptWrappedTypes = words("accept-types"), words("accept-wrapped-types")
 	if size, ok := m.attribute("max-size"); ok {
 		c.MaxSize = parseMaxSize(size)
 	}
@@ -36,26 +52,16 @@ func (d *description) chat(m *mediaLine) (*Media, error) {
 	if c.Setup = Setup(strings.ToLower(setup)); c.Setup == SetupHoldConn {
 		c.Setup = SetupAbsent // RFC 6135 section 4.2.1
 	}
-	return c, c.check()
-}
-
-// checkChat refuses file transfers (RFC 5547) and one-way sessions, which are no chat.
-func (d *description) checkChat(m *mediaLine) error {
-	for _, name := range []string{"file-selector", "file-transfer-id"} {
-		if _, ok := m.attribute(name); ok {
-			return fmt.Errorf("%w: a file transfer", ErrMedia)
-		}
+	if _, ok := m.attribute("chatroom"); ok {
+		c.Chatroom = append([]string{}, words("chatroom")...)
 	}
-	oneWay := []string{"sendonly", "recvonly", "inactive"}
-	direction := func(a attribute) bool { return a.name == "sendrecv" || slices.Contains(oneWay, a.name) }
-	as := m.attributes
-	if !slices.ContainsFunc(as, direction) {
-		as = d.attributes
+	_, c.CEMA = m.attribute("msrp-cema")
+	c.Address = d.address(m)
+	c.Direction = d.direction(m)
+	if c.mayHaveFingerprints() {
+		c.Fingerprints, err = d.fingerprints(m)
 	}
-	if slices.ContainsFunc(as, func(a attribute) bool { return slices.Contains(oneWay, a.name) }) {
-		return fmt.Errorf("%w: a one-way session", ErrMedia)
-	}
-	return nil
+	return err
 }
 
 // parseMaxSize reads a=max-size; what is no positive number counts as no limit given.
@@ -67,17 +73,27 @@ func parseMaxSize(s string) int64 {
 	return n
 }
 
+// acceptable reads a media line as an offer that we can take.
+func (d *description) acceptable(i int, acceptTLS bool) (*Media, error) {
+	c, err := d.chat(&d.media[i])
+	if err != nil {
+		return nil, err
+	}
+	if c.TLS && !acceptTLS {
+		return nil, fmt.Errorf("%w: MSRP over TLS is not supported here", ErrMedia)
+	}
+	_, err = AnswerSetup(c.Setup, SetupActPass)
+	return c, err
+}
+
 // offered chooses the media line of an offer to talk on: the first chat that we can take. The error is about the
 // last line that looked like one.
 func (d *description) offered(acceptTLS bool) (index int, offer *Media, err error) {
 	err = fmt.Errorf("%w: no message session", ErrMedia)
 	for i := range d.media {
-		c, e := d.chat(&d.media[i])
-		if e == nil && c.TLS && !acceptTLS {
-			e = fmt.Errorf("%w: MSRP over TLS is not supported here", ErrMedia)
-		}
+		c, e := d.acceptable(i, acceptTLS)
 		if e == nil {
-			_, e = AnswerSetup(c.Setup, SetupActPass)
+			e = c.opens()
 		}
 		if e == nil {
 			return i, c, nil
@@ -89,39 +105,110 @@ func (d *description) offered(acceptTLS bool) (index int, offer *Media, err erro
 	return -1, nil, err
 }
 
-// answerTo fits our side to an offer: it fills in the role and checks that the transports fit.
+// reoffered chooses the media line of a further offer in a call whose chat is at the given line, with remote as the peer's side: the same
+// session wherever it is, else what the line of the chat has now, else another chat. A peer that says nothing of the roles keeps those that we have.
+func (d *description) reoffered(chat int, remote *Media, acceptTLS bool) (index int, offer *Media, err error) {
+	index, err = -1, fmt.Errorf("%w: no message session", ErrMedia)
+	for i := range d.media {
+		c, e := d.acceptable(i, acceptTLS)
+		switch {
+		case e != nil:
+		case sameSession(c, remote):
+			c.Setup = cmp.Or(c.Setup, remote.Setup)
+			return i, c, nil
+		case offer == nil || i == chat:
+			index, offer, err = i, c, nil
+		}
+	}
+	return index, offer, err
+}
+
+// opens reports whether a session can begin with m: not on hold.
+func (m *Media) opens() error {
+	if m != nil && m.Direction != SendRecv {
+		return fmt.Errorf("%w: a one-way session", ErrMedia)
+	}
+	return nil
+}
+
+// answerTo fits our side to the first offer: it fills in the role and checks that the transports and the types fit.
 func answerTo(offer, ours *Media) (*Media, error) {
+	if err := ours.opens(); err != nil {
+		return nil, err
+	}
+	return fit(offer, ours)
+}
+
+// reanswerTo fits our side to a further offer for the session that is up. ours is what the application last said, local what came of it: the
+// roles stay.
+func reanswerTo(offer, ours, local *Media) (*Media, error) {
+	ours = ours.clone()
+	ours.Setup = local.Setup
+	return fit(offer, ours)
+}
+
+func fit(offer, ours *Media) (*Media, error) {
 	if err := ours.check(); err != nil {
 		return nil, err
 	}
 	if !sameTransport(offer, ours) {
 		return nil, fmt.Errorf("%w: one side wants TLS, the other does not", ErrMedia)
 	}
-	a := ours.clone()
-	can := ours.Setup
-	if can == SetupAbsent {
-		can = SetupActPass
+	if !commonType(offer, ours) {
+		return nil, fmt.Errorf("%w: no media type in common", ErrMedia)
 	}
+	a := ours.clone()
 	var err error
-	a.Setup, err = AnswerSetup(offer.Setup, can)
-	return a, err
+	if a.Setup, err = AnswerSetup(offer.Setup, cmp.Or(ours.Setup, SetupActPass)); err != nil {
+		return nil, err
+	}
+	a.Direction = offer.Direction.answer(ours.Direction)
+	a.CEMA = cema(offer, a)
+	return a, nil
 }
 
-// offerOf makes an offer of our side: either role, unless it says which.
+// offerOf makes the first offer of our side: either role, unless it says which.
 func offerOf(ours *Media) (*Media, error) {
+	if err := ours.opens(); err != nil {
+		return nil, err
+	}
+	return reofferOf(ours)
+}
+
+// reofferOf makes a further offer.
+func reofferOf(ours *Media) (*Media, error) {
 	if err := ours.check(); err != nil {
 		return nil, err
 	}
 	o := ours.clone()
-	if o.Setup == SetupAbsent {
-		o.Setup = SetupActPass
-	}
-	return o, nil
+	o.Setup = cmp.Or(o.Setup, SetupActPass)
+	return o, o.checkCEMA()
 }
 
-// answered reads the answer to an offer of ours, whose chat is at the given media line, and returns both sides with
-// the roles that were agreed: active or passive.
+// answered reads the answer to the first offer of ours, whose chat is at the given media line, and returns both sides with the roles that
+// were agreed: active or passive.
 func (d *description) answered(chat int, offer *Media) (local, remote *Media, err error) {
+	if local, remote, err = d.answer(chat, offer); err != nil {
+		return nil, nil, err
+	}
+	if err := remote.opens(); err != nil {
+		return nil, nil, err
+	}
+	return local, remote, nil
+}
+
+// reanswered reads the answer to a further offer of ours. The roles of a session that both sides leave as it was stay.
+func (d *description) reanswered(chat int, offer, wasLocal, wasRemote *Media) (local, remote *Media, err error) {
+	if local, remote, err = d.answer(chat, offer); err != nil {
+		return nil, nil, err
+	}
+	if wasRemote != nil && sameSession(local, wasLocal) && sameSession(remote, wasRemote) {
+		local.Setup, remote.Setup = wasLocal.Setup, wasRemote.Setup
+	}
+	return local, remote, nil
+}
+
+func (d *description) answer(chat int, offer *Media) (local, remote *Media, err error) {
 	if chat >= len(d.media) {
 		return nil, nil, fmt.Errorf("%w: the answer lacks media lines", ErrMedia)
 	}
@@ -132,9 +219,7 @@ func (d *description) answered(chat int, offer *Media) (local, remote *Media, er
 	if !sameTransport(remote, offer) {
 		return nil, nil, fmt.Errorf("%w: the answer changes the transport", ErrMedia)
 	}
-	if remote.Setup == SetupAbsent {
-		remote.Setup = SetupPassive // RFC 4975 §5.4: the offerer connects
-	}
+	remote.Setup = cmp.Or(remote.Setup, SetupPassive) // RFC 4975 §5.4: the offerer connects
 	local = offer.clone()
 	switch {
 	case remote.Setup == SetupPassive && offer.Setup != SetupPassive:
@@ -144,6 +229,10 @@ func (d *description) answered(chat int, offer *Media) (local, remote *Media, er
 	default:
 		return nil, nil, fmt.Errorf("%w: setup %q answers %q", ErrMedia, remote.Setup, offer.Setup)
 	}
+	remote.Direction = offer.Direction.answer(remote.Direction) // whatever a peer made of our hold
+	local.Direction = remote.Direction.answer(offer.Direction)
+	local.CEMA = cemaAnswered(local, remote)
+	remote.CEMA = local.CEMA
 	return local, remote, nil
 }
 
@@ -155,5 +244,32 @@ func sameTransport(a, b *Media) bool {
 }
 
 // sameSession reports whether two descriptions of the same side name the same MSRP session, so that the connection
-// is kept (RFC 4975 §8).
-func sameSession(a, b *Media) bool { return a.TLS == b.TLS && slices.Equal(a.Path, b.Path) }
+// is kept (RFC 4975 §8). Another certificate needs another connection.
+func sameSession(a, b *Media) bool {
+	prints := func(m *Media) []string { return slices.Sorted(slices.Values(m.Fingerprints)) }
+	return a.TLS == b.TLS && slices.Equal(a.Path, b.Path) && slices.Equal(prints(a), prints(b))
+}
+
+// commonType reports whether one side knows a type that the other one lists, wrapped or not (RFC 4975 §8.6).
+func commonType(a, b *Media) bool {
+	for _, x := range slices.Concat(a.AcceptTypes, a.AcceptWrappedTypes) {
+		for _, y := range slices.Concat(b.AcceptTypes, b.AcceptWrappedTypes) {
+			if typesMeet(x, y) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// typesMeet compares two entries of accept-types, without their parameters.
+func typesMeet(x, y string) bool {
+	x, _, _ = strings.Cut(x, ";")
+	y, _, _ = strings.Cut(y, ";")
+	xMajor, xMinor, _ := strings.Cut(x, "/")
+	yMajor, yMinor, _ := strings.Cut(y, "/")
+	if x == "*" || y == "*" {
+		return true
+	}
+	return strings.EqualFold(xMajor, yMajor) && (xMinor == "*" || yMinor == "*" || strings.EqualFold(xMinor, yMinor))
+}

@@ -13,7 +13,7 @@ func TestRFC4976_11_TransportOfEachSide(t *testing.T) {
 	const plain, secure = "msrp://127.0.0.1:2855/x;tcp", "msrps://127.0.0.1:2855/x;tcp"
 	side := func(path ...string) *Media {
 		m := testMedia("x")
-		m.Path, m.TLS = path, path[0] == secure
+		m.Path, m.TLS, m.Address = path, path[0] == secure, "127.0.0.1:2855"
 		return m
 	}
 	for _, c := range []struct {

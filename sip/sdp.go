@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,6 +22,8 @@ var errSDP = errors.New("sip: malformed SDP")
 // one, such as pion/sdp, refuses the whole body for one media line that it does not know, while RFC 3264 §6 wants
 // such a line answered with port 0 and the others kept.
 type description struct {
+	timing     string // t=, which the answer repeats (RFC 3264 §6)
+	connection string // c= of the session
 	attributes []attribute
 	media      []mediaLine
 }
@@ -28,6 +31,7 @@ type description struct {
 // A mediaLine is an m-line with the attributes below it, as they were written.
 type mediaLine struct {
 	media, port, protocol, formats string
+	connection                     string // c= of the line, empty for that of the session
 	attributes                     []attribute
 }
 
@@ -68,22 +72,33 @@ func (d *description) line(line string) error {
 		return fmt.Errorf("%w: longer than %d bytes", errSDP, maxSDPLine)
 	case len(line) < 2 || line[1] != '=':
 		return fmt.Errorf("%w: not a type and a value", errSDP)
-	case (line[0] == 'm' || line[0] == 'a') && !isText(line): // the others are not read
+	case strings.IndexByte("acmt", line[0]) < 0:
+		return nil // not read
+	case !isText(line):
 		return fmt.Errorf("%w: not text", errSDP)
 	}
 	switch value := line[2:]; line[0] {
 	case 'm':
 		return d.mediaLine(value)
 	case 'a':
+		_, attributes := d.level()
 		name, value, _ := strings.Cut(value, ":")
-		a := attribute{strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)}
-		if n := len(d.media); n > 0 {
-			d.media[n-1].attributes = append(d.media[n-1].attributes, a)
-		} else {
-			d.attributes = append(d.attributes, a)
-		}
+		*attributes = append(*attributes, attribute{strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)})
+	case 'c':
+		connection, _ := d.level()
+		*connection = cmp.Or(*connection, value) // the first, as with attributes
+	case 't':
+		d.timing = cmp.Or(d.timing, value)
 	}
 	return nil
+}
+
+// level is where a line belongs: to the media line before it, or to the session.
+func (d *description) level() (connection *string, attributes *[]attribute) {
+	if n := len(d.media); n > 0 {
+		return &d.media[n-1].connection, &d.media[n-1].attributes
+	}
+	return &d.connection, &d.attributes
 }
 
 func (d *description) mediaLine(value string) error {
@@ -100,7 +115,7 @@ func (d *description) mediaLine(value string) error {
 	return nil
 }
 
-// attribute finds an attribute of a media line.
+// attribute finds an attribute of a media line. Of several with the same name the first one counts.
 func (m *mediaLine) attribute(name string) (value string, ok bool) { return find(m.attributes, name) }
 
 // inherited finds an attribute of a media line, and takes that of the session where the line has none.
@@ -112,10 +127,17 @@ func (d *description) inherited(m *mediaLine, name string) (value string, ok boo
 }
 
 func find(as []attribute, name string) (value string, ok bool) {
-	for _, a := range as {
-		if a.name == name {
-			return a.value, true
-		}
+	if all := findAll(as, name); len(all) > 0 {
+		return all[0], true
 	}
 	return "", false
+}
+
+func findAll(as []attribute, name string) (values []string) {
+	for _, a := range as {
+		if a.name == name {
+			values = append(values, a.value)
+		}
+	}
+	return values
 }

@@ -44,7 +44,7 @@ var sdpCases = []struct {
 	{"port in path", strings.ReplaceAll(peerOffer, ":2856/", ":0/"), -1, ErrMedia},
 	{"long path", strings.ReplaceAll(peerOffer, "path:", "path:"+strings.Repeat("msrp://a/b;tcp ", maxPath)), -1, ErrMedia},
 	{"long URI", strings.ReplaceAll(peerOffer, "/peer", "/"+strings.Repeat("p", maxURI)), -1, ErrMedia},
-	{"many types", strings.ReplaceAll(peerOffer, "types:", "types:"+strings.Repeat("a/b ", maxTypes)), -1, ErrMedia},
+	{"many types", strings.ReplaceAll(peerOffer, "types:", "types:"+strings.Repeat("a/b ", maxWords)), -1, ErrMedia},
 	{"no types", strings.ReplaceAll(peerOffer, "types:message/cpim text/plain", "types:"), -1, ErrMedia},
 	{"scheme", strings.ReplaceAll(peerOffer, "msrp://", "msrps://"), -1, ErrMedia},
 	{"audio", "v=0\nm=audio 1 RTP/AVP 0\n", -1, ErrMedia},
@@ -98,6 +98,7 @@ func TestBlinkOffer(t *testing.T) {
 		AcceptWrappedTypes: []string{"text/*", "image/*", "application/im-iscomposing+xml"},
 		Setup:              SetupActive,
 		TLS:                true,
+		Address:            "192.0.2.1:2855",
 	}, offer)
 }
 
@@ -175,31 +176,38 @@ func TestAnsweredSetup(t *testing.T) {
 	}
 }
 
-// FuzzParseSDP: no input panics; what is accepted can be answered, and the answer parses again with the same lines
-// in the same order.
+// FuzzParseSDP: no input panics. What is accepted can be offered again and answered; the answer parses with the same lines in the same
+// order, and nothing of the offer has made a line that we did not write. The same holds for the answer read as one to an offer of ours.
 func FuzzParseSDP(f *testing.F) {
 	for _, c := range sdpCases {
 		f.Add([]byte(c.sdp))
 	}
-	ours := testMedia("ours")
+	f.Add([]byte(secureSDP(printOne+","+printMD5, printTwo)))
+	f.Add([]byte(peerOffer + "a=chatroom:nickname\na=msrp-cema\na=sendonly\nc=IN IP6 ::1\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		d, err := parseSDP(body)
 		if err != nil {
 			return
 		}
-		chat, offer, err := d.offered(true)
+		for i := range d.media {
+			fuzzAnswer(t, d, i)
+		}
+		chat, offer, err := d.reoffered(0, testMedia("other"), true)
 		if err != nil {
 			return
 		}
-		if again, err := parseSDP(appendOffer(nil, origin{}, offer)); assert.NoError(t, err) {
-			_, same, err := again.offered(true)
-			assert.NoError(t, err)
-			assert.Equal(t, offer, same)
-		}
+		again, err := parseSDP(appendOffer(nil, origin{}, offer))
+		require.NoError(t, err)
+		_, same, err := again.reoffered(0, offer, true)
+		require.NoError(t, err)
+		assert.Equal(t, offer, same)
+
+		ours := testMedia("ours")
 		out := appendAnswer(nil, origin{}, d, chat, ours)
 		if len(out) > maxSDP {
 			return // as many lines as an offer may have, made longer by CR
 		}
+		checkLines(t, out, len(d.media))
 		answer, err := parseSDP(out)
 		require.NoError(t, err)
 		require.Len(t, answer.media, len(d.media))
@@ -210,4 +218,41 @@ func FuzzParseSDP(f *testing.F) {
 			}
 		}
 	})
+}
+
+// fuzzAnswer reads a media line as the answer to an offer of ours.
+func fuzzAnswer(t *testing.T, d *description, i int) {
+	for _, change := range []func(*Media){func(m *Media) { m.Setup = SetupActPass }, func(m *Media) { secure(m); m.Setup = SetupActive }} {
+		local, remote, err := d.reanswered(i, media(change), nil, nil)
+		if err != nil {
+			continue
+		}
+		assert.Equal(t, local.Setup, remote.Setup.opposite())
+		checkLines(t, appendOffer(nil, origin{}, remote), 1)
+	}
+}
+
+// checkLines makes sure that a description has the lines that we write, each ended by CRLF and without another CR or LF.
+func checkLines(t *testing.T, sdp []byte, media int) {
+	lines := strings.Split(string(sdp), "\r\n")
+	require.Empty(t, lines[len(lines)-1])
+	chats := 0
+	for i, l := range lines[:len(lines)-1] {
+		require.NotContains(t, l, "\n")
+		require.NotContains(t, l, "\r")
+		require.NotContains(t, l, "\x00")
+		switch want := "vosct"; {
+		case i < len(want):
+			require.Equal(t, want[i:i+1]+"=", l[:2])
+		case strings.HasPrefix(l, "m="):
+			media--
+		default:
+			require.True(t, strings.HasPrefix(l, "a="), l)
+		}
+		if strings.HasPrefix(l, "a=path:") {
+			chats++
+		}
+	}
+	require.Zero(t, media)
+	require.Equal(t, 1, chats)
 }
