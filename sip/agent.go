@@ -30,6 +30,7 @@ type Agent struct {
 	transport    *gosip.TransportLayer
 	transactions *gosip.TransactionLayer
 	streams      *streams
+	outages      outages
 	serving      atomic.Int64 // server transactions that are alive
 
 	closing chan struct{}   // closed first: no new calls
@@ -70,7 +71,7 @@ func New(o *Options) (*Agent, error) {
 	_, _ = rand.Read(a.tagKey[:]) // never fails
 	a.life, a.kill = context.WithCancel(context.Background())
 	quiet := slog.New(transportLog{a.log.Handler()})
-	a.transport = gosip.NewTransportLayer(net.DefaultResolver, gosip.NewParser(), nil,
+	a.transport = gosip.NewTransportLayer(noResolver, gosip.NewParser(), nil,
 		gosip.WithTransportLayerLogger(quiet))
 	a.transport.OnMessage(a.addTag) // before the transaction layer, which adds its own handler
 	a.transport.OnMessage(a.order)
@@ -250,6 +251,8 @@ func (a *Agent) Close() error {
 	_ = a.transport.Close() // sockets that are closed already
 	a.transactions.Close()
 	a.tasks.Wait()
+	// sipgo opens a socket of its own to answer a datagram that it read before, and has no other for by now.
+	time.AfterFunc(closeGrace, func() { _ = a.transport.Close() })
 	close(a.done)
 	return nil
 }

@@ -228,7 +228,7 @@ func (c *Call) exchange(ctx context.Context, method gosip.RequestMethod, extra .
 	c.mu.Lock()
 	next, network := c.dialog.nextHop(), c.dialog.network
 	c.mu.Unlock()
-	return c.agent.exchange(ctx, next, network, c.credentials, func() *gosip.Request {
+	return c.agent.exchange(ctx, next, network, c.credentials, func(hop) *gosip.Request {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.dialog.localSeq++

@@ -77,16 +77,6 @@ func (d *description) address(m *mediaLine) string {
 	return net.JoinHostPort(f[2], port)
 }
 
-// isHost reports whether s is an IP address without a zone, or looks like a domain name.
-func isHost(s string) bool {
-	if ip, err := netip.ParseAddr(s); err == nil {
-		return ip.Zone() == ""
-	}
-	return s != "" && len(s) < 256 && !strings.ContainsFunc(s, func(r rune) bool {
-		return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
-	})
-}
-
 // isPort reports whether s is a port from 1 to 65535 in digits.
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)

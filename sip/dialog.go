@@ -191,10 +191,15 @@ func tagParam(tag string) gosip.HeaderParams {
 	return gosip.HeaderParams{{K: "tag", V: tag}}
 }
 
-// nextHop is the URI that requests of the dialog are sent to.
+// nextHop is the URI that requests of the dialog are sent to. A request for a sips URI goes by TLS to every server (RFC 3261
+// §26.2.2, RFC 5630 §3.1.3), whatever its route says.
 func (d *dialog) nextHop() gosip.Uri {
+	next := d.target
 	if len(d.routes) > 0 {
-		return d.routes[0]
+		next = d.routes[0]
 	}
-	return d.target
+	if d.target.Scheme == "sips" {
+		next.Scheme = "sips"
+	}
+	return next
 }

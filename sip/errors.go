@@ -33,6 +33,10 @@ var (
 	// (timers B, F and H: 32 seconds).
 	ErrTimeout = errors.New("sip: no answer from the peer")
 
+	// ErrNoServer says that DNS leads to no server for a URI: its domain does not exist, offers no SIP, or could not be
+	// looked up (RFC 3263 §4). It is wrapped with the name and the failure that tells most.
+	ErrNoServer = errors.New("sip: no server found for")
+
 	// ErrMedia says that offer and answer do not make an MSRP session: no MSRP line was accepted, a
 	// mandatory attribute is missing, or both sides want the same role. It is wrapped with the detail.
 	ErrMedia = errors.New("sip: offer and answer do not fit")

@@ -7,10 +7,11 @@ import (
 )
 
 // exchange sends a request that is no INVITE to next, and returns the final response. network is for a URI that leaves
-// the choice to us. It goes on to the next server where one fails (failover), and answers challenges with c: build makes the
-// request anew for each answer, with the next sequence number (RFC 3261 §22.2).
+// the choice to us. It answers challenges with c, and goes on to the next server where one fails: build makes the request each time
+// anew, with the next sequence number (RFC 3261 §22.2). RFC 3263 §4.3 would have it the same for the next server,
+// which then could take it for one that it has seen already: a registrar and the end of a dialog count on higher numbers.
 func (a *Agent) exchange(
-	ctx context.Context, next gosip.Uri, network string, c *credentials, build func() *gosip.Request,
+	ctx context.Context, next gosip.Uri, network string, c *credentials, build func(hop) *gosip.Request,
 ) (res *gosip.Response, err error) {
 	ctx, cancel := a.bound(ctx)
 	defer func() {
@@ -25,11 +26,10 @@ func (a *Agent) exchange(
 	}
 	answered := make(round)
 	for n := 1; ; n++ {
-		req := build()
 		res, err = a.failover(ctx, hops, func(h hop) (*gosip.Response, error) {
-			again := req.Clone()
-			c.sign(again)
-			return a.transact(ctx, again, h)
+			req := build(h)
+			c.sign(req)
+			return a.transact(ctx, req, h)
 		})
 		if err != nil || n == maxAttempts || !c.learn(res, answered) {
 			return res, err

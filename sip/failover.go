@@ -3,38 +3,125 @@ package sip
 import (
 	"context"
 	"errors"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
 
+const (
+	outageTime = 5 * time.Minute // a server that failed is the last choice for so long, at most
+	maxOutages = 256
+)
+
 // failover tries the hops one after the other until one takes the request (RFC 3263 §4.3): try sends it there, with a
-// branch of its own and otherwise the same, and returns the final response. The next hop's turn comes after an error,
-// ErrTimeout too, and after 503 (RFC 3261 §21.5.4). When all have failed it returns a 503 if there was one.
+// branch of its own, and returns the final response, or nil for an ACK. The next hop's turn comes after an error,
+// ErrTimeout too, and after 503 (RFC 3261 §21.5.4). Hops that failed lately come last. When all have failed it returns a 503 if there was one.
 func (a *Agent) failover(ctx context.Context, hops []hop, try func(hop) (*gosip.Response, error)) (*gosip.Response, error) {
 	var (
 		refused *gosip.Response
 		errs    []error
+		last    committed
 	)
-	for _, h := range hops {
+	for _, h := range a.outages.order(hops) {
 		res, err := try(h)
+		unavailable := err == nil && res != nil && res.StatusCode == gosip.StatusServiceUnavailable
 		switch {
-		case ctx.Err() != nil, errors.Is(err, ErrClosed), err == nil && !isUnavailable(res):
+		case err == nil && !unavailable:
+			a.outages.forget(h)
+			return res, nil
+		case errors.As(err, &last):
+			return res, last.error
+		case ctx.Err() != nil, errors.Is(err, ErrClosed):
 			return res, err
-		case err == nil:
+		case unavailable:
 			refused = res
+			a.outages.note(h, retryAfterOf(res))
 		default:
 			errs = append(errs, err)
+			a.outages.note(h, outageTime)
 		}
 	}
 	if refused != nil {
 		return refused, nil
 	}
-	if len(errs) == 1 {
-		return nil, errs[0]
-	}
 	return nil, errors.Join(errs...)
 }
 
-func isUnavailable(res *gosip.Response) bool {
-	return res != nil && res.StatusCode == gosip.StatusServiceUnavailable
+// committed is an error after which the request must not go to another server.
+type committed struct{ error }
+
+// noFailover marks the error of a request that a server has begun to serve: it answered with a provisional response (RFC 3263 §4.3).
+func noFailover(err error) error { return committed{err} }
+
+// outages remembers for a while which hops failed, so that not every request waits for a dead server first. Such a hop
+// is still tried when no other is left, so nobody who makes us remember one can cut us off. The zero value is empty.
+type outages struct {
+	mu    sync.Mutex
+	until map[hop]time.Time
+}
+
+// order returns the hops, those that failed lately last.
+func (o *outages) order(hops []hop) []hop {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	var healthy, failed []hop
+	for _, h := range hops {
+		if o.until[h].After(now) {
+			failed = append(failed, h)
+		} else {
+			healthy = append(healthy, h)
+		}
+	}
+	return append(healthy, failed...)
+}
+
+// note remembers a failure for d, and makes room for it where there is none.
+func (o *outages) note(h hop, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if _, known := o.until[h]; !known && len(o.until) >= maxOutages {
+		maps.DeleteFunc(o.until, func(_ hop, t time.Time) bool { return !t.After(now) })
+		for old := range o.until {
+			if len(o.until) < maxOutages {
+				break
+			}
+			delete(o.until, old)
+		}
+	}
+	if o.until == nil {
+		o.until = make(map[hop]time.Time)
+	}
+	o.until[h] = now.Add(min(d, outageTime))
+}
+
+func (o *outages) forget(h hop) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.until, h)
+}
+
+// retryAfterOf is how long the sender of a response wants to be left alone (RFC 3261 §20.33); 0 if it does not say.
+func retryAfterOf(res *gosip.Response) time.Duration {
+	hs := res.GetHeaders("Retry-After")
+	if len(hs) == 0 {
+		return 0
+	}
+	digits := strings.TrimSpace(hs[0].Value())
+	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		digits = digits[:i] // a comment or parameters follow
+	}
+	s, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(s) * time.Second
 }

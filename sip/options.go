@@ -34,6 +34,9 @@ type Options struct {
 	// then not looked up. Default: none.
 	OutboundProxy string
 
+	// Resolver finds the servers of a domain (RFC 3263). Default: new(DNS), which asks the system.
+	Resolver Resolver
+
 	// Focus says that we are the focus of a conference: our Contact carries isfocus (RFC 4579 §4).
 	// Default: false.
 	Focus bool
@@ -89,6 +92,9 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	c.MaxCalls = cmp.Or(c.MaxCalls, DefaultMaxCalls)
 	c.MaxInvitations = cmp.Or(c.MaxInvitations, DefaultMaxInvitations)
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
+	if c.Resolver == nil {
+		c.Resolver = new(DNS)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

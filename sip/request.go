@@ -22,6 +22,7 @@ const (
 type hop struct {
 	network string // "tcp" or "udp"
 	addr    netip.AddrPort
+	name    string // the host of the URI, for TLS and WebSocket
 }
 
 func (a *Agent) listensOn(network string) (netip.AddrPort, bool) {
@@ -188,14 +189,20 @@ func (a *Agent) await(ctx context.Context, req *gosip.Request) (*gosip.Response,
 		return nil, fmt.Errorf("sip: send: %w", err)
 	}
 	defer tx.Terminate()
+	served := false
 	for {
 		select {
 		case res := <-tx.Responses():
 			if !res.IsProvisional() {
 				return res, nil
 			}
+			served = true
 		case <-tx.Done():
-			return nil, transactionError(tx)
+			err := transactionError(tx)
+			if served {
+				err = noFailover(err)
+			}
+			return nil, err
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

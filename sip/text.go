@@ -2,6 +2,7 @@ package sip
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -83,6 +84,27 @@ func parseURI(s string) (gosip.Uri, error) {
 
 func notURIChar(r rune) bool {
 	return r <= ' ' || r > '~' || strings.ContainsRune("<>\"\\^`{|}?,", r)
+}
+
+// isHost reports whether s is an IP address without a zone, or has the form of a domain name (RFC 1035 §2.3.4).
+func isHost(s string) bool {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return ip.Zone() == ""
+	}
+	s = strings.TrimSuffix(s, ".")
+	if len(s) == 0 || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if len(label) == 0 || len(label) > 63 || strings.ContainsFunc(label, notHostChar) {
+			return false
+		}
+	}
+	return true
+}
+
+func notHostChar(r rune) bool {
+	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // addressOfRecord writes a URI as the address that a contact is known by: without parameters, headers and
