@@ -1,6 +1,6 @@
 // Package sipp holds tests that call sipp and are called by it: a SIP program that we did not write and that
-// plays scenario files of ours, in testdata. They skip where sipp (Debian package sip-tester) is missing, and fail there
-// when CI is set.
+// plays scenarios of ours. Each test writes its scenario step by step, beside what our side does meanwhile. They skip where sipp
+// (Debian package sip-tester) is missing, and fail there when CI is set.
 //
 // # Concurrency
 //

@@ -3,6 +3,7 @@ package sipp
 import (
 	"context"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -29,7 +30,13 @@ func testContext(t *testing.T) context.Context {
 
 func newAgent(t *testing.T, network string) (agent *sip.Agent, addr string) {
 	t.Helper()
-	a, err := sip.New(&sip.Options{Address: "sip:alice@example.com", Password: "secret"})
+	return newAgentOf(t, network, &sip.Options{})
+}
+
+func newAgentOf(t *testing.T, network string, o *sip.Options) (agent *sip.Agent, addr string) {
+	t.Helper()
+	o.Address, o.Password = "sip:alice@example.com", "secret"
+	a, err := sip.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, a.Close()) })
 	l, err := a.Listen(testContext(t), network, "127.0.0.1:0")
@@ -41,18 +48,25 @@ func media() *sip.Media {
 	return &sip.Media{Path: []string{"msrp://127.0.0.1:2855/alice;tcp"}, AcceptTypes: []string{"message/cpim", "text/plain"}}
 }
 
+// A program is a running sipp.
+type program struct {
+	*foreign.Process
+	script, dir string
+}
+
 // start plays a scenario once.
-func start(t *testing.T, network, scenario, port string, args ...string) *foreign.Process {
+func start(t *testing.T, network, script, port string, args ...string) *program {
 	t.Helper()
-	file, err := filepath.Abs(filepath.Join("testdata", scenario+".xml"))
-	require.NoError(t, err)
+	dir := t.TempDir() // where sipp writes its error file
+	file := filepath.Join(dir, "scenario.xml")
+	require.NoError(t, os.WriteFile(file, []byte(script), 0o600))
 	args = append([]string{
 		"-sf", file, "-i", "127.0.0.1", "-p", port, "-t", map[string]string{"tcp": "t1", "udp": "u1"}[network],
 		"-m", "1", "-nostdin", "-timeout", strconv.Itoa(int(patience.Seconds())), "-timeout_error", "-trace_err",
 	}, args...)
 	cmd := exec.Command(foreign.Need(t, "sipp"), args...)
-	cmd.Dir = t.TempDir() // where it writes its error file
-	return foreign.Start(t, cmd)
+	cmd.Dir = dir
+	return &program{foreign.Start(t, cmd), script, dir}
 }
 
 // freePort finds a port that nobody uses at the moment, on both transports.
@@ -74,32 +88,68 @@ func freePort(t *testing.T) string {
 	return ""
 }
 
-// callee starts a scenario that waits for a call, and returns where to call it.
-func callee(t *testing.T, network, scenario string) (p *foreign.Process, target string) {
+// callee starts a sipp that waits for a call, and returns where to call it.
+func callee(t *testing.T, network string, steps func(s *scenario)) (p *program, target string) {
 	t.Helper()
 	port := freePort(t)
-	p = start(t, network, scenario, port)
-	if network == "tcp" {
-		require.Eventually(t, func() bool {
-			c, err := net.Dial("tcp", "127.0.0.1:"+port)
-			if err == nil {
-				_ = c.Close()
-			}
-			return err == nil
-		}, patience, 10*time.Millisecond)
+	p = start(t, network, play(false, steps), port)
+	for !listens(network, "127.0.0.1:"+port) {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-p.Done():
+			require.Fail(t, "sipp ended", "%s\n%s", p.script, p.errors())
+		}
 	}
 	return p, "sip:bob@127.0.0.1:" + port + ";transport=" + network
 }
 
+// listens reports whether somebody has a socket at an address.
+func listens(network, address string) bool {
+	if network == "udp" {
+		c, err := net.ListenPacket("udp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	}
+	c, err := net.Dial("tcp", address)
+	if err == nil {
+		_ = c.Close()
+	}
+	return err == nil
+}
+
+// caller starts a sipp that calls addr.
+func caller(t *testing.T, network, addr string, steps func(s *scenario), args ...string) *program {
+	t.Helper()
+	return start(t, network, play(true, steps), freePort(t), append([]string{addr, "-s", "alice"}, args...)...)
+}
+
 // played fails the test unless the scenario went to its end as written.
-func played(t *testing.T, p *foreign.Process) {
+func (p *program) played(t *testing.T) {
+	t.Helper()
+	p.wait(t, p.Done(), "sipp does not end")
+	require.Equal(t, 0, p.ExitCode(), "%s\n%s", p.script, p.errors())
+}
+
+// errors are sipp's own words about what went wrong; the rest of its output are pages of counters.
+func (p *program) errors() string {
+	files, _ := filepath.Glob(filepath.Join(p.dir, "*_errors.log")) // the pattern is well formed
+	for _, f := range files {
+		if text, err := os.ReadFile(f); err == nil {
+			return string(text)
+		}
+	}
+	return p.Output()
+}
+
+func (p *program) wait(t *testing.T, done <-chan struct{}, what string) {
 	t.Helper()
 	select {
-	case <-p.Done():
+	case <-done:
 	case <-time.After(patience):
-		require.Fail(t, "sipp does not end", p.Output())
+		require.Fail(t, what, "%s\n%s", p.script, p.errors())
 	}
-	require.Equal(t, 0, p.ExitCode(), p.Output())
 }
 
 func networks(t *testing.T, f func(t *testing.T, network string)) {
@@ -107,94 +157,4 @@ func networks(t *testing.T, f func(t *testing.T, network string)) {
 	for _, network := range []string{"tcp", "udp"} {
 		t.Run(network, func(t *testing.T) { f(t, network) })
 	}
-}
-
-func TestCallFocus(t *testing.T) {
-	networks(t, func(t *testing.T, network string) {
-		a, _ := newAgent(t, network)
-		p, target := callee(t, network, "uas_focus")
-		c, err := a.Invite(testContext(t), target, media())
-		require.NoError(t, err)
-		assert.True(t, c.Focus())
-		assert.Equal(t, &sip.Media{
-			Path:               []string{"msrp://127.0.0.1:2856/room;tcp"},
-			AcceptTypes:        []string{"message/cpim"},
-			AcceptWrappedTypes: []string{"text/plain"},
-			Setup:              sip.SetupPassive,
-		}, c.Remote())
-		assert.Equal(t, sip.SetupActive, c.Local().Setup)
-		require.NoError(t, c.Bye(testContext(t)))
-		played(t, p)
-	})
-}
-
-func TestCalleeHangsUp(t *testing.T) {
-	networks(t, func(t *testing.T, network string) {
-		a, _ := newAgent(t, network)
-		p, target := callee(t, network, "uas_bye")
-		c, err := a.Invite(testContext(t), target, media())
-		require.NoError(t, err)
-		assert.False(t, c.Focus())
-		select {
-		case <-c.Done():
-		case <-time.After(patience):
-			require.Fail(t, "no BYE")
-		}
-		assert.ErrorIs(t, c.Err(), sip.ErrEnded)
-		played(t, p)
-	})
-}
-
-// sipp checks the digest response by itself.
-func TestDigestAndBusy(t *testing.T) {
-	networks(t, func(t *testing.T, network string) {
-		a, _ := newAgent(t, network)
-		p, target := callee(t, network, "uas_busy")
-		_, err := a.Invite(testContext(t), target, media())
-		var status *sip.StatusError
-		require.ErrorAs(t, err, &status)
-		assert.Equal(t, 486, status.Code, "403 where the password was found wrong")
-		played(t, p)
-	})
-}
-
-func TestCaller(t *testing.T) {
-	networks(t, func(t *testing.T, network string) {
-		a, addr := newAgent(t, network)
-		p := start(t, network, "uac", freePort(t), addr, "-s", "alice")
-		i, err := a.Accept(testContext(t))
-		require.NoError(t, err)
-		assert.Equal(t, "sipp", i.RemoteDisplayName())
-		assert.False(t, i.Focus())
-		require.NoError(t, i.Ring(testContext(t)))
-		c, err := i.Answer(testContext(t), media())
-		require.NoError(t, err)
-		assert.Equal(t, sip.SetupPassive, c.Local().Setup)
-		select {
-		case <-c.Done():
-		case <-time.After(patience):
-			require.Fail(t, "no BYE", p.Output())
-		}
-		assert.ErrorIs(t, c.Err(), sip.ErrEnded)
-		played(t, p)
-	})
-}
-
-func TestCallerGivesUp(t *testing.T) {
-	networks(t, func(t *testing.T, network string) {
-		a, addr := newAgent(t, network)
-		p := start(t, network, "uac_cancel", freePort(t), addr, "-s", "alice")
-		i, err := a.Accept(testContext(t))
-		require.NoError(t, err)
-		assert.Nil(t, i.Offer())
-		assert.True(t, i.Focus())
-		require.NoError(t, i.Ring(testContext(t)))
-		select {
-		case <-i.Done():
-		case <-time.After(patience):
-			require.Fail(t, "no CANCEL", p.Output())
-		}
-		assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
-		played(t, p)
-	})
 }

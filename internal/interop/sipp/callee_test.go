@@ -1,0 +1,97 @@
+package sipp
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/sip"
+)
+
+// call places a call to a sipp that plays the steps.
+func call(t *testing.T, network string, steps func(s *scenario)) (*sip.Agent, *program, *sip.Call) {
+	t.Helper()
+	a, _ := newAgent(t, network)
+	p, target := callee(t, network, steps)
+	c, err := a.Invite(testContext(t), target, media())
+	require.NoError(t, err, "%s\n%s", p.script, p.errors())
+	return a, p, c
+}
+
+// A focus says so in the 180 and in the 200, the latter in a way that is legal and rare, and stands behind a proxy that it is itself.
+func TestRFC4579_4_FocusAnswers(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, p, c := call(t, network, func(s *scenario) {
+			s.invited(lacks("Route"))
+			s.reply("180 Ringing", contact(";isfocus"))
+			s.reply("200 OK", "Record-Route: <sip:[local_ip]:[local_port];transport=[transport];lr>",
+				`m: "Room; A" <sip:room@[local_ip]:[local_port];transport=[transport]> ; IsFocus`, sdp(1, "room", "a=setup:passive"))
+			s.recv("ACK", has("Route", "lr"))
+			s.recv("BYE", has("Route", "lr"))
+			s.reply("200 OK")
+		})
+		assert.True(t, c.Focus())
+		assert.Equal(t, []string{"msrp://127.0.0.1:2856/room;tcp"}, c.Remote().Path)
+		assert.Equal(t, []string{"message/cpim", "text/plain"}, c.Remote().AcceptTypes)
+		assert.Equal(t, []string{"text/plain"}, c.Remote().AcceptWrappedTypes)
+		assert.Equal(t, sip.SetupPassive, c.Remote().Setup)
+		assert.Equal(t, sip.SetupActive, c.Local().Setup)
+		require.NoError(t, c.Bye(testContext(t)))
+		p.played(t)
+	})
+}
+
+func TestRFC3261_15_1_2_CalleeHangsUp(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, p, c := call(t, network, func(s *scenario) {
+			s.invited()
+			s.reply("200 OK", contact(""), sdp(1, "bob"))
+			s.recv("ACK")
+			s.request("INFO")
+			s.expect(200)
+			s.request("BYE")
+			s.expect(200)
+		})
+		assert.False(t, c.Focus())
+		p.wait(t, c.Done(), "no BYE")
+		assert.ErrorIs(t, c.Err(), sip.ErrEnded)
+		p.played(t)
+	})
+}
+
+// sipp checks the digest response by itself.
+func TestRFC3261_22_ChallengedINVITEAndBYE(t *testing.T) {
+	for _, code := range []int{401, 407} {
+		networks(t, func(t *testing.T, network string) {
+			_, p, c := call(t, network, func(s *scenario) {
+				s.invited()
+				s.challenged("INVITE", code)
+				s.reply("200 OK", contact(""), sdp(1, "bob"))
+				s.recv("ACK")
+				s.recv("BYE")
+				s.challenged("BYE", code)
+				s.reply("200 OK")
+			})
+			require.NoError(t, c.Bye(testContext(t)))
+			p.played(t)
+		})
+	}
+}
+
+func TestRFC3261_21_4_18_Refused(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		a, _ := newAgent(t, network)
+		p, target := callee(t, network, func(s *scenario) {
+			s.invited()
+			s.challenged("INVITE", 401)
+			s.reply("486 Busy Here")
+			s.recv("ACK")
+		})
+		_, err := a.Invite(testContext(t), target, media())
+		var status *sip.StatusError
+		require.ErrorAs(t, err, &status)
+		assert.Equal(t, 486, status.Code, "403 where the password was found wrong")
+		p.played(t)
+	})
+}

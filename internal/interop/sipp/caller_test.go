@@ -1,0 +1,77 @@
+package sipp
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/sip"
+)
+
+// answer takes a call of a sipp that plays the steps.
+func answer(t *testing.T, network string, steps func(s *scenario)) (*program, *sip.Call) {
+	t.Helper()
+	a, addr := newAgent(t, network)
+	p := caller(t, network, addr, steps)
+	i, err := a.Accept(testContext(t))
+	require.NoError(t, err, "%s\n%s", p.script, p.errors())
+	assert.Equal(t, "sipp", i.RemoteDisplayName())
+	require.NoError(t, i.Ring(testContext(t)))
+	c, err := i.Answer(testContext(t), media())
+	require.NoError(t, err, "%s\n%s", p.script, p.errors())
+	return p, c
+}
+
+// established are the first steps of a caller: a call with an audio line beside the chat.
+func established(s *scenario) {
+	s.request("INVITE", contact(""), beside(sdp(1, "c[call_number]", "a=setup:active"), "m=audio 4000 RTP/AVP 0"))
+	s.expect(180)
+	s.answered(200, body("m=audio 0 RTP/AVP 0.*m=message [1-9]"))
+	s.ack()
+}
+
+// goodbye are the last.
+func goodbye(s *scenario) {
+	s.request("BYE")
+	s.expect(200)
+}
+
+func TestRFC3261_14_2_SameSessionAgain(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		p, c := answer(t, network, func(s *scenario) {
+			established(s)
+			s.request("INVITE", contact(""), beside(sdp(2, "c[call_number]", "a=setup:active"), "m=audio 0 RTP/AVP 0"))
+			s.answered(200, body("m=message [1-9]"))
+			s.ack()
+			goodbye(s)
+		})
+		assert.False(t, c.Focus())
+		assert.Equal(t, sip.SetupPassive, c.Local().Setup)
+		p.wait(t, c.Done(), "no BYE")
+		assert.ErrorIs(t, c.Err(), sip.ErrEnded)
+		p.played(t)
+	})
+}
+
+func TestRFC3261_9_2_CallerGivesUp(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		a, addr := newAgent(t, network)
+		p := caller(t, network, addr, func(s *scenario) {
+			s.request("INVITE", contact(";isfocus"))
+			s.expect(180)
+			s.cancel()
+			s.expect(200)
+			s.expect(487)
+			s.refused()
+		})
+		i, err := a.Accept(testContext(t))
+		require.NoError(t, err)
+		assert.Nil(t, i.Offer())
+		assert.True(t, i.Focus())
+		require.NoError(t, i.Ring(testContext(t)))
+		p.wait(t, i.Done(), "no CANCEL")
+		assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
+		p.played(t)
+	})
+}
