@@ -1,11 +1,13 @@
 package sipp
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 	"github.com/otrchat/otrchat/sip"
 )
 
@@ -93,5 +95,88 @@ func TestRFC3261_21_4_18_Refused(t *testing.T) {
 		require.ErrorAs(t, err, &status)
 		assert.Equal(t, 486, status.Code, "403 where the password was found wrong")
 		p.played(t)
+	})
+}
+
+// gives calls a sipp that rings, gives up, and returns when sipp has played the rest.
+func gives(t *testing.T, network string, rest func(s *scenario)) {
+	t.Helper()
+	a, _ := newAgent(t, network)
+	ctx, giveUp := context.WithCancel(testContext(t))
+	p, target := callee(t, network, func(s *scenario) {
+		s.invited()
+		s.reply("180 Ringing", contact(""))
+		s.recv("CANCEL", lacks("Contact"))
+		s.reply("200 OK")
+		rest(s)
+	})
+	over := make(chan error, 1)
+	go func() {
+		_, err := a.Invite(ctx, target, media())
+		over <- err
+	}()
+	p.sent(t, "180")
+	giveUp()
+	require.ErrorIs(t, <-over, context.Canceled)
+	p.played(t)
+}
+
+func TestRFC3261_9_1_Cancel(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		gives(t, network, func(s *scenario) {
+			s.answer("487 Request Terminated")
+			s.recv("ACK")
+		})
+	})
+}
+
+// The CANCEL came too late: sipp answers the call all the same.
+func TestRFC3261_9_1_CancelCrossesAnAnswer(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		gives(t, network, func(s *scenario) {
+			s.answer("200 OK", contact(""), sdp(1, "bob"))
+			s.recv("ACK")
+			s.recv("BYE")
+			s.reply("200 OK")
+		})
+	})
+}
+
+// Over UDP sipp takes the second ACK for the first one; see TestLossyNetwork for that.
+func TestRFC3261_13_2_2_4_TheAnswerComesAgain(t *testing.T) {
+	foreign.Need(t, "sipp")
+	_, p, c := call(t, "tcp", func(s *scenario) {
+		s.invited()
+		s.reply("200 OK", contact(""), sdp(1, "bob"))
+		s.recv("ACK") // which is lost
+		s.answer("200 OK", contact(""), sdp(1, "bob"))
+		s.recv("ACK")
+		s.request("BYE")
+		s.expect(200)
+		s.answer("200 OK", contact(""), sdp(1, "bob")) // which was under way for long
+		s.recv("ACK")
+	})
+	p.wait(t, c.Done(), "no BYE")
+	p.played(t)
+}
+
+// A proxy has forked the INVITE, and both callees answer.
+func TestRFC3261_13_2_2_4_TwoAnswers(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, p, c := call(t, network, func(s *scenario) {
+			s.invited()
+			s.reply("200 OK", contact(""), sdp(1, "bob"))
+			s.recv("ACK")
+			s.forks("other")
+			s.answer("200 OK", contact(""), sdp(1, "other"))
+			s.recv("ACK", has("To", "other$"))
+			s.recv("BYE", has("To", "other$"))
+			s.reply("200 OK")
+			s.request("INFO")
+			s.expect(481)
+		})
+		p.played(t)
+		assert.NoError(t, c.Err())
+		require.NoError(t, c.Close())
 	})
 }

@@ -75,3 +75,85 @@ func TestRFC3261_9_2_CallerGivesUp(t *testing.T) {
 		p.played(t)
 	})
 }
+
+// moves is a caller whose session is somewhere else after a re-INVITE, which our side refuses, and the call goes on.
+func TestRFC3261_14_2_MovedSessionIsRefused(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		p, c := answer(t, network, func(s *scenario) {
+			established(s)
+			s.request("INVITE", contact(""), sdp(2, "elsewhere", "a=setup:active"))
+			s.expect(488)
+			s.refused()
+			s.request("INFO")
+			s.expect(200)
+			goodbye(s)
+		})
+		path := c.Remote().Path
+		p.wait(t, c.Done(), "no BYE")
+		assert.Equal(t, path, c.Remote().Path)
+		p.played(t)
+	})
+}
+
+func TestRFC4579_4_FocusAppears(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		p, c := answer(t, network, func(s *scenario) {
+			established(s)
+			s.request("INVITE", contact(" ; ISFOCUS"), sdp(2, "c[call_number]", "a=setup:active"))
+			s.answered(200)
+			s.ack()
+			s.request("INVITE", contact(""), sdp(2, "c[call_number]", "a=setup:active"))
+			s.answered(200)
+			s.ack()
+			goodbye(s)
+		})
+		for _, focus := range []bool{true, false} {
+			changed := c.Changed()
+			if c.Focus() != focus {
+				p.wait(t, changed, "no change")
+			}
+			assert.Equal(t, focus, c.Focus())
+		}
+		p.wait(t, c.Done(), "no BYE")
+		p.played(t)
+	})
+}
+
+// The caller takes its time with the ACK: the 200 comes again, on TCP too.
+func TestRFC3261_13_3_1_4_AnswersUntilTheACK(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		p, c := answer(t, network, func(s *scenario) {
+			s.request("INVITE", contact(""), sdp(1, "c[call_number]", "a=setup:active"))
+			s.expect(180)
+			s.answered(200)
+			if network == "tcp" {
+				s.expect(200)
+			} else {
+				s.pause(700) // sipp takes it for the first one
+			}
+			s.ack()
+			goodbye(s)
+		})
+		p.wait(t, c.Done(), "no BYE")
+		p.played(t)
+	})
+}
+
+func TestRFC3261_11_2_OPTIONS(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, addr := newAgent(t, network)
+		p := caller(t, network, addr, func(s *scenario) {
+			s.request("OPTIONS", "Accept: application/sdp")
+			s.expect(200, has("Allow", "INVITE"), has("Accept", "application/sdp"), has("Contact", "sip:alice@"))
+		})
+		p.played(t)
+		p, c := answer(t, network, func(s *scenario) {
+			established(s)
+			s.request("OPTIONS")
+			s.expect(200, has("Allow", "INVITE"))
+			goodbye(s)
+		})
+		p.wait(t, c.Done(), "no BYE")
+		p.played(t)
+	})
+}

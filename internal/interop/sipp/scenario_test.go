@@ -12,9 +12,9 @@ type scenario struct {
 	last string // method of the request that came last
 }
 
-// What sipp knows of a dialog: the peer's From or To as it stands with its tag, our own header with its tag, where the peer is reached, and the number
-// of the first INVITE; then what a digest response and a check have given.
-var variables = []string{"peer", "self", "target", "seq", "good", "checked"}
+// What sipp knows of a dialog: the peer's From or To as it stands with its tag, our own header with its tag, where the peer is reached, and Via and
+// number of the first INVITE; then what a digest response and a check have given.
+var variables = []string{"peer", "self", "target", "via", "seq", "good", "checked"}
 
 // play writes a scenario. sipp calls when caller is set, and waits for a call otherwise.
 func play(caller bool, steps func(s *scenario)) string {
@@ -63,8 +63,9 @@ func keep(variable, name, expression string) action {
 
 // invited waits for the INVITE that begins a call and learns the dialog from it.
 func (s *scenario) invited(actions ...action) {
-	s.recv("INVITE", append(actions, keep("peer", "From", ".*"), keep("self", "To", ".*"), keep("target", "Contact", "sips?:[^>]*"), keep("seq", "CSeq", "[0-9]+"))...)
-	s.add(`<nop><action><assignstr assign_to="self" value="[$self];tag=sipp[call_number]"/></action></nop>`)
+	s.recv("INVITE", append(actions, keep("peer", "From", ".*"), keep("self", "To", ".*"), keep("target", "Contact", "sips?:[^>]*"),
+		keep("via", "Via", ".*"), keep("seq", "CSeq", "[0-9]+"))...)
+	s.assign("self", "[$self];tag=sipp[call_number]")
 }
 
 // recv waits for a request.
@@ -112,20 +113,25 @@ func (s *scenario) challenged(method string, code int) {
 }
 
 // reply answers the request that came last.
-func (s *scenario) reply(status string, lines ...string) { s.respond(status, "[last_CSeq:]", lines) }
+func (s *scenario) reply(status string, lines ...string) {
+	s.respond(status, s.last, "[last_Via:]\n[last_CSeq:]", lines)
+}
 
 // answer answers the INVITE that made the call, whatever came since.
 func (s *scenario) answer(status string, lines ...string) {
-	s.respond(status, "CSeq: [$seq] INVITE", lines)
+	s.respond(status, "INVITE", "Via: [$via]\nCSeq: [$seq] INVITE", lines)
 }
 
-func (s *scenario) respond(status, seq string, lines []string) {
+func (s *scenario) respond(status, method, transaction string, lines []string) {
 	retransmit := ""
-	if status[0] == '2' && (s.last == "INVITE" || strings.Contains(seq, "INVITE")) {
+	if status[0] == '2' && method == "INVITE" {
 		retransmit = ` retrans="500"`
 	}
-	s.add("<send%s><![CDATA[\nSIP/2.0 %s\n[last_Via:]\nFrom: [$peer]\nTo: [$self]\n[last_Call-ID:]\n%s\n%s]]></send>", retransmit, status, seq, ending(lines))
+	s.add("<send%s><![CDATA[\nSIP/2.0 %s\n%s\nFrom: [$peer]\nTo: [$self]\nCall-ID: [call_id]\n%s]]></send>", retransmit, status, transaction, ending(lines))
 }
+
+// forks lets what follows come from another callee that the same INVITE has reached.
+func (s *scenario) forks(tag string) { s.assign("self", "[$self]"+tag) }
 
 // request sends a request of sipp's in the dialog, or the one that begins it.
 func (s *scenario) request(method string, lines ...string) {
@@ -143,7 +149,7 @@ func (s *scenario) cancel() { s.send(`retrans="500"`, "CANCEL", "", nil) }
 func (s *scenario) refused() { s.send("", "ACK", "", nil) }
 
 func (s *scenario) send(attributes, method, branch string, lines []string) {
-	s.add("<send %s><![CDATA[\n%s [$target] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-%d%s\n"+
+	s.add("<send %s><![CDATA[\n%s [$target] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=z9hG4bK-[pid]-[call_number]-%d%s\n"+
 		"From: [$self]\nTo: [$peer]\nCall-ID: [call_id]\nCSeq: %d %s\nMax-Forwards: 70\n%s]]></send>",
 		attributes, method, s.seq, branch, s.seq, method, ending(lines))
 }

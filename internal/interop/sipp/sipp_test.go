@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func start(t *testing.T, network, script, port string, args ...string) *program 
 	require.NoError(t, os.WriteFile(file, []byte(script), 0o600))
 	args = append([]string{
 		"-sf", file, "-i", "127.0.0.1", "-p", port, "-t", map[string]string{"tcp": "t1", "udp": "u1"}[network],
-		"-m", "1", "-nostdin", "-timeout", strconv.Itoa(int(patience.Seconds())), "-timeout_error", "-trace_err",
+		"-m", "1", "-nostdin", "-timeout", strconv.Itoa(int(patience.Seconds())), "-timeout_error", "-trace_err", "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
 	}, args...)
 	cmd := exec.Command(foreign.Need(t, "sipp"), args...)
 	cmd.Dir = dir
@@ -92,7 +93,12 @@ func freePort(t *testing.T) string {
 func callee(t *testing.T, network string, steps func(s *scenario)) (p *program, target string) {
 	t.Helper()
 	port := freePort(t)
-	p = start(t, network, play(false, steps), port)
+	return calleeAt(t, network, port, steps), "sip:bob@127.0.0.1:" + port + ";transport=" + network
+}
+
+func calleeAt(t *testing.T, network, port string, steps func(s *scenario)) *program {
+	t.Helper()
+	p := start(t, network, play(false, steps), port)
 	for !listens(network, "127.0.0.1:"+port) {
 		select {
 		case <-time.After(10 * time.Millisecond):
@@ -100,7 +106,7 @@ func callee(t *testing.T, network string, steps func(s *scenario)) (p *program, 
 			require.Fail(t, "sipp ended", "%s\n%s", p.script, p.errors())
 		}
 	}
-	return p, "sip:bob@127.0.0.1:" + port + ";transport=" + network
+	return p
 }
 
 // listens reports whether somebody has a socket at an address.
@@ -130,6 +136,15 @@ func (p *program) played(t *testing.T) {
 	t.Helper()
 	p.wait(t, p.Done(), "sipp does not end")
 	require.Equal(t, 0, p.ExitCode(), "%s\n%s", p.script, p.errors())
+}
+
+// sent waits until sipp has sent a response.
+func (p *program) sent(t *testing.T, code string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(filepath.Join(p.dir, "messages"))
+		return err == nil && strings.Contains(string(text), "\nSIP/2.0 "+code)
+	}, patience, 10*time.Millisecond, "%s\n%s", p.script, p.errors())
 }
 
 // errors are sipp's own words about what went wrong; the rest of its output are pages of counters.
