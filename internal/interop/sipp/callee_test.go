@@ -17,7 +17,7 @@ func call(t *testing.T, network string, steps func(s *scenario)) (*sip.Agent, *p
 	a, _ := newAgent(t, network)
 	p, target := callee(t, network, steps)
 	c, err := a.Invite(testContext(t), target, media())
-	require.NoError(t, err, "%s\n%s", p.script, p.errors())
+	require.NoError(t, err, p)
 	return a, p, c
 }
 
@@ -39,7 +39,7 @@ func TestRFC4579_4_FocusAnswers(t *testing.T) {
 		assert.Equal(t, []string{"text/plain"}, c.Remote().AcceptWrappedTypes)
 		assert.Equal(t, sip.SetupPassive, c.Remote().Setup)
 		assert.Equal(t, sip.SetupActive, c.Local().Setup)
-		require.NoError(t, c.Bye(testContext(t)))
+		require.NoError(t, c.Bye(testContext(t)), p)
 		p.played(t)
 	})
 }
@@ -75,7 +75,7 @@ func TestRFC3261_22_ChallengedINVITEAndBYE(t *testing.T) {
 				s.challenged("BYE", code)
 				s.reply("200 OK")
 			})
-			require.NoError(t, c.Bye(testContext(t)))
+			require.NoError(t, c.Bye(testContext(t)), p)
 			p.played(t)
 		})
 	}
@@ -115,7 +115,7 @@ func gives(t *testing.T, network string, rest func(s *scenario)) {
 		_, err := a.Invite(ctx, target, media())
 		over <- err
 	}()
-	p.sent(t, "180")
+	p.saw(t, "SIP/2.0 180")
 	giveUp()
 	require.ErrorIs(t, <-over, context.Canceled)
 	p.played(t)

@@ -15,11 +15,11 @@ func answer(t *testing.T, network string, steps func(s *scenario)) (*program, *s
 	a, addr := newAgent(t, network)
 	p := caller(t, network, addr, steps)
 	i, err := a.Accept(testContext(t))
-	require.NoError(t, err, "%s\n%s", p.script, p.errors())
+	require.NoError(t, err, p)
 	assert.Equal(t, "sipp", i.RemoteDisplayName())
 	require.NoError(t, i.Ring(testContext(t)))
 	c, err := i.Answer(testContext(t), media())
-	require.NoError(t, err, "%s\n%s", p.script, p.errors())
+	require.NoError(t, err, p)
 	return p, c
 }
 

@@ -79,8 +79,9 @@ func TestRFC3261_17_LossyNetwork(t *testing.T) {
 			s.pause(1200) // for the BYE that comes again
 		})
 		c, err := a.Invite(testContext(t), "sip:bob@"+addr, media())
-		require.NoError(t, err, "%s\n%s", p.script, p.errors())
-		require.NoError(t, c.Bye(testContext(t)))
+		require.NoError(t, err, p)
+		p.saw(t, "ACK ")
+		require.NoError(t, c.Bye(testContext(t)), p)
 		p.played(t)
 	})
 	t.Run("caller", func(t *testing.T) {
@@ -95,7 +96,7 @@ func TestRFC3261_17_LossyNetwork(t *testing.T) {
 		i, err := a.Accept(testContext(t))
 		require.NoError(t, err)
 		c, err := i.Answer(testContext(t), media())
-		require.NoError(t, err, "%s\n%s", p.script, p.errors())
+		require.NoError(t, err, p)
 		p.wait(t, c.Done(), "no BYE")
 		assert.ErrorIs(t, c.Err(), sip.ErrEnded)
 		p.played(t)

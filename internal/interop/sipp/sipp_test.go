@@ -103,7 +103,7 @@ func calleeAt(t *testing.T, network, port string, steps func(s *scenario)) *prog
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-p.Done():
-			require.Fail(t, "sipp ended", "%s\n%s", p.script, p.errors())
+			require.Fail(t, "sipp ended", p)
 		}
 	}
 	return p
@@ -135,27 +135,31 @@ func caller(t *testing.T, network, addr string, steps func(s *scenario), args ..
 func (p *program) played(t *testing.T) {
 	t.Helper()
 	p.wait(t, p.Done(), "sipp does not end")
-	require.Equal(t, 0, p.ExitCode(), "%s\n%s", p.script, p.errors())
+	require.Equal(t, 0, p.ExitCode(), p)
 }
 
-// sent waits until sipp has sent a response.
-func (p *program) sent(t *testing.T, code string) {
+// saw waits until sipp has sent or got a message that begins so.
+func (p *program) saw(t *testing.T, start string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		text, err := os.ReadFile(filepath.Join(p.dir, "messages"))
-		return err == nil && strings.Contains(string(text), "\nSIP/2.0 "+code)
-	}, patience, 10*time.Millisecond, "%s\n%s", p.script, p.errors())
+		return strings.Contains(p.messages(), "\n"+start)
+	}, patience, 10*time.Millisecond, p)
 }
 
-// errors are sipp's own words about what went wrong; the rest of its output are pages of counters.
-func (p *program) errors() string {
+// String is the scenario, what sipp sent and got, and its own words about what went wrong.
+func (p *program) String() string {
+	text := p.script + p.messages()
 	files, _ := filepath.Glob(filepath.Join(p.dir, "*_errors.log")) // the pattern is well formed
 	for _, f := range files {
-		if text, err := os.ReadFile(f); err == nil {
-			return string(text)
-		}
+		errors, _ := os.ReadFile(f)
+		text += string(errors)
 	}
-	return p.Output()
+	return text + p.Output()[:min(len(p.Output()), 1000)]
+}
+
+func (p *program) messages() string {
+	text, _ := os.ReadFile(filepath.Join(p.dir, "messages")) // there is none before the first one
+	return string(text)
 }
 
 func (p *program) wait(t *testing.T, done <-chan struct{}, what string) {
@@ -163,7 +167,7 @@ func (p *program) wait(t *testing.T, done <-chan struct{}, what string) {
 	select {
 	case <-done:
 	case <-time.After(patience):
-		require.Fail(t, what, "%s\n%s", p.script, p.errors())
+		require.Fail(t, what, p)
 	}
 }
 
