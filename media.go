@@ -30,6 +30,15 @@ type media struct {
 	relay *msrp.Relay
 }
 
+// describe is our end for the SDP. Where a middlebox is to carry the connection, it may (RFC 6714).
+func (m media) describe() *sip.Media {
+	path := m.LocalPath()
+	return &sip.Media{
+		Path: path.Strings(), TLS: path[0].Secure, AcceptTypes: acceptTypes, AcceptWrappedTypes: acceptWrappedTypes, Setup: sip.SetupActPass,
+		MaxSize: maxMessage, CEMA: true,
+	}
+}
+
 // newMedia opens an MSRP session, which never goes without the relay if there is to be one.
 func (c *Client) newMedia(ctx context.Context) (media, error) {
 	if c.o.Relay == nil {
@@ -67,11 +76,7 @@ func (c *Client) offer(ctx context.Context) (media, *sip.Media, error) {
 	if err != nil {
 		return m, nil, c.wrap(err)
 	}
-	path := m.LocalPath()
-	return m, &sip.Media{
-		Path: path.Strings(), TLS: path[0].Secure, AcceptTypes: acceptTypes, AcceptWrappedTypes: acceptWrappedTypes, Setup: sip.SetupActPass,
-		MaxSize: maxMessage,
-	}, nil
+	return m, m.describe(), nil
 }
 
 // connect makes a chat of a call and our end.
@@ -106,7 +111,7 @@ func connectMedia(ctx context.Context, call *sip.Call, m media) error {
 	defer cancel()
 	ctx, cancel = until(ctx, call.Done()) // the peer hung up
 	defer cancel()
-	if err := m.Connect(ctx, remote, role, nil); err != nil {
+	if err := m.Connect(ctx, remote, role, m.connectOptions(call)); err != nil {
 		switch lost := m.lost(); {
 		case lost != nil:
 			return lost
@@ -116,6 +121,19 @@ func connectMedia(ctx context.Context, call *sip.Call, m media) error {
 		return err
 	}
 	return nil
+}
+
+// connectOptions are what else the SDP says of the connection to the peer. With a relay of ours there is none.
+func (m media) connectOptions(call *sip.Call) *msrp.ConnectOptions {
+	if m.relay != nil {
+		return nil
+	}
+	remote := call.Remote()
+	o := &msrp.ConnectOptions{Fingerprints: remote.Fingerprints}
+	if call.Local().CEMA {
+		o.Address = remote.Address
+	}
+	return o
 }
 
 // until is ctx, which also ends when done is closed.

@@ -24,6 +24,8 @@ type peer struct {
 	at    string
 	cpim  bool
 	setup sip.Setup // of its answers
+	box   string    // what its SDP says in c= and m=, of a middlebox; empty for its own address
+	cema  bool
 }
 
 // newPeer listens on loopback. It takes message/cpim, as Blink does, unless told to be plain.
@@ -60,7 +62,7 @@ func (p *peer) media(s *msrp.Session, setup sip.Setup) *sip.Media {
 	if p.cpim {
 		types = []string{"message/cpim", "text/*", "image/*", "application/im-iscomposing+xml"}
 	}
-	return &sip.Media{Path: s.LocalPath().Strings(), AcceptTypes: types, AcceptWrappedTypes: []string{"*"}, Setup: setup}
+	return &sip.Media{Path: s.LocalPath().Strings(), AcceptTypes: types, AcceptWrappedTypes: []string{"*"}, Setup: setup, Address: p.box, CEMA: p.cema}
 }
 
 // answer takes the next call and connects, passive as Blink does unless told otherwise.

@@ -41,7 +41,7 @@ type Media struct {
 	Address string
 
 	// CEMA is a=msrp-cema (RFC 6714): a middlebox may carry the connection, so the side that connects goes to the other's Address, and
-	// still verifies the name in the other's Path, or its Fingerprints. An answer has it only where the offer had; in what a Call returns it tells
+	// still verifies the name in the other's Path, or its Fingerprints. An answer has it only where the offer had; in Call.Local it tells
 	// that both sides agreed. Default: false.
 	CEMA bool
 
