@@ -23,7 +23,7 @@ type Client struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	warn   chan struct{} // places for running notifications
-	secure bool          // our side of every chat has TLS, to the relay
+	secure bool          // our side of every chat has TLS, to the relay or to the peer
 
 	mu     sync.Mutex
 	chats  map[*EncryptedChat]struct{}
@@ -58,7 +58,7 @@ func New(o *Options) (*Client, error) {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
 	endpoint, err := msrp.New(&msrp.Options{
-		Host: opts.MSRPHost, TLS: opts.TLS, MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
+		Host: opts.MSRPHost, TLS: opts.dialTLS(), MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
@@ -67,6 +67,8 @@ func New(o *Options) (*Client, error) {
 	if opts.Relay != nil {
 		u, _ := msrp.ParseURI(opts.Relay.URI) // checked before
 		c.secure = u.Secure
+	} else {
+		c.secure = opts.MSRPCertificate != nil
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -90,14 +92,14 @@ func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress st
 		l.Close()
 		return nil, c.wrap(err)
 	}
-	return addr, c.wrap(c.msrp.Serve(l))
+	return addr, c.wrap(c.serveMSRP(l))
 }
 
 // ListenOn serves two TCP listeners of the caller's, which the Client owns from then on. With Options.Relay the second may be nil.
 func (c *Client) ListenOn(sip, msrp net.Listener) error {
 	var err error
 	if msrp != nil {
-		err = c.msrp.Serve(msrp)
+		err = c.serveMSRP(msrp)
 	}
 	return c.wrap(errors.Join(err, c.agent.ListenOn(sip)))
 }
@@ -160,7 +162,7 @@ func (i *Invitation) Reject(ctx context.Context, code int) error {
 }
 
 // Answer takes the chat. It returns when the chat is up; see Client.Call. Where our side cannot be opened, as without a way through the relay, the caller
-// is refused with 480.
+// is refused with 480, and with 488 where it takes nothing that we write.
 func (i *Invitation) Answer(ctx context.Context) (*EncryptedChat, error) {
 	m, answer, err := i.media(ctx)
 	if err != nil {
@@ -170,6 +172,9 @@ func (i *Invitation) Answer(ctx context.Context) (*EncryptedChat, error) {
 	call, err := i.i.Answer(ctx, answer)
 	if err != nil {
 		m.Close()
+		if errors.Is(err, sip.ErrMedia) { // else the caller would go on waiting
+			i.i.Reject(i.c.ctx, statusNotAcceptable, "")
+		}
 		return nil, i.c.wrap(err)
 	}
 	return i.c.connect(ctx, call, m)

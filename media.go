@@ -31,18 +31,22 @@ type media struct {
 }
 
 // describe is our end for the SDP. Where a middlebox is to carry the connection, it may (RFC 6714).
-func (m media) describe() *sip.Media {
+func (c *Client) describe(m media) *sip.Media {
 	path := m.LocalPath()
-	return &sip.Media{
+	d := &sip.Media{
 		Path: path.Strings(), TLS: path[0].Secure, AcceptTypes: acceptTypes, AcceptWrappedTypes: acceptWrappedTypes, Setup: sip.SetupActPass,
 		MaxSize: maxMessage, CEMA: true,
 	}
+	if m.relay == nil && c.secure {
+		d.Fingerprints = []string{c.o.fingerprint()}
+	}
+	return d
 }
 
 // newMedia opens an MSRP session, which never goes without the relay if there is to be one.
 func (c *Client) newMedia(ctx context.Context) (media, error) {
 	if c.o.Relay == nil {
-		s, err := c.msrp.NewSession(nil)
+		s, err := c.msrp.NewSession(&msrp.SessionOptions{Secure: c.secure})
 		return media{Session: s}, err
 	}
 	r, err := c.relay(ctx)
@@ -76,7 +80,7 @@ func (c *Client) offer(ctx context.Context) (media, *sip.Media, error) {
 	if err != nil {
 		return m, nil, c.wrap(err)
 	}
-	return m, m.describe(), nil
+	return m, c.describe(m), nil
 }
 
 // connect makes a chat of a call and our end.

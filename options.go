@@ -53,6 +53,10 @@ type Options struct {
 	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
 	// Default: that address.
 	MSRPHost string
+	// MSRPCertificate has chats without a relay run over TLS, and is what we show there: msrp.SelfSigned makes one. Both sides verify each other by the
+	// fingerprints in the SDP (RFC 8122), which are as good as the way that the SDP comes by; a peer that gives none is verified by name if it is we
+	// who connect, else not at all. Chats with peers that have no TLS do not come about then. Default: none, chats without a relay run over TCP.
+	MSRPCertificate *tls.Certificate
 	// Relay is the MSRP relay through which every chat goes, and our name and password there, for who cannot be reached directly (RFC 4976). A chat that
 	// gets no way through it fails: it never goes without. Each chat has its own connection to the relay, or all have one if Relay.Shared is set. Default: none.
 	Relay *msrp.RelayOptions
@@ -78,6 +82,9 @@ func (o *Options) withDefaults() (Options, error) {
 		return r, errors.New("otrchat: Options.OTRTimeout is negative")
 	case r.Policy < contacts.Inherit || r.Policy > contacts.Never:
 		return r, fmt.Errorf("otrchat: Options.Policy %d is unknown", r.Policy)
+	}
+	if err := r.checkCertificate(); err != nil {
+		return r, err
 	}
 	if r.Relay != nil {
 		if err := r.Relay.Validate(); err != nil {

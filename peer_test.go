@@ -26,6 +26,9 @@ type peer struct {
 	setup sip.Setup // of its answers
 	box   string    // what its SDP says in c= and m=, of a middlebox; empty for its own address
 	cema  bool
+
+	secure bool     // its sessions have TLS
+	prints []string // what it says of its certificate
 }
 
 // newPeer listens on loopback. It takes message/cpim, as Blink does, unless told to be plain.
@@ -62,7 +65,8 @@ func (p *peer) media(s *msrp.Session, setup sip.Setup) *sip.Media {
 	if p.cpim {
 		types = []string{"message/cpim", "text/*", "image/*", "application/im-iscomposing+xml"}
 	}
-	return &sip.Media{Path: s.LocalPath().Strings(), AcceptTypes: types, AcceptWrappedTypes: []string{"*"}, Setup: setup, Address: p.box, CEMA: p.cema}
+	return &sip.Media{Path: s.LocalPath().Strings(), AcceptTypes: types, AcceptWrappedTypes: []string{"*"}, Setup: setup, Address: p.box, CEMA: p.cema,
+		TLS: s.LocalPath()[0].Secure, Fingerprints: p.prints}
 }
 
 // answer takes the next call and connects, passive as Blink does unless told otherwise.
@@ -71,7 +75,7 @@ func (p *peer) answer(ctx context.Context) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.msrp.NewSession(nil)
+	s, err := p.msrp.NewSession(&msrp.SessionOptions{Secure: p.secure})
 	if err != nil {
 		return nil, err
 	}

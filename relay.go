@@ -62,11 +62,6 @@ func (s *sharedRelay) over() bool {
 	}
 }
 
-// suits tells whether we have an answer to an offer: to one with TLS up to the caller itself only where our side has TLS, too.
-func (c *Client) suits(offer *sip.Media) bool {
-	return offer == nil || !offer.TLS || len(offer.Path) > 1 || c.secure
-}
-
 // setup is our part in an answer. With a relay we can be reached wherever we are, and a caller without one perhaps not (RFC 6135 section 4.2.2).
 func (c *Client) setup(offer *sip.Media) sip.Setup {
 	if c.o.Relay != nil && offer != nil && offer.Setup == sip.SetupActPass && len(offer.Path) == 1 {
