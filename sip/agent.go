@@ -39,16 +39,17 @@ type Agent struct {
 	done    chan struct{} // closed last
 	tasks   sync.WaitGroup
 
-	mu          sync.Mutex
-	draining    bool // closing is closed
-	ended       bool // no new tasks
-	listening   map[string]netip.AddrPort
-	packets     *packets
-	calls       map[dialogID]*Call
-	outgoing    map[outgoingID]*outgoing
-	invitations map[invitationID]*Invitation
-	queue       []*Invitation
-	arrived     chan struct{} // holds a value while queue may have one
+	mu           sync.Mutex
+	draining     bool // closing is closed
+	ended        bool // no new tasks
+	listening    map[string]netip.AddrPort
+	packets      *packets
+	calls        map[dialogID]*Call
+	registration *Registration
+	outgoing     map[outgoingID]*outgoing
+	invitations  map[invitationID]*Invitation
+	queue        []*Invitation
+	arrived      chan struct{} // holds a value while queue may have one
 }
 
 // New checks the options and makes an agent. It does no I/O and starts nothing; call Listen next.
@@ -210,11 +211,12 @@ func (a *Agent) bound(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, func() { stop(); cancel() }
 }
 
-// Shutdown refuses new calls, hangs up the calls that are up, waits for the peers' answers, and closes the agent. When
+// Shutdown refuses new calls, unregisters, hangs up the calls that are up, waits for the answers, and closes the agent. When
 // ctx ends before that, the agent is closed without waiting further and ctx's error returned.
 func (a *Agent) Shutdown(ctx context.Context) error {
 	a.drain()
 	var wg sync.WaitGroup
+	wg.Go(func() { a.unregister(ctx) })
 	for _, c := range a.allCalls() {
 		wg.Go(func() { _ = c.Bye(ctx) }) // the call is over whatever the peer says
 	}

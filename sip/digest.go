@@ -84,6 +84,14 @@ func (c *credentials) keep(ch *challenge) bool {
 
 func isChallenge(res *gosip.Response) bool { return res.StatusCode == 401 || res.StatusCode == 407 }
 
+// isStale reports whether the last answer was right but for its nonce.
+func isStale(res *gosip.Response) bool {
+	return isChallenge(res) && slices.ContainsFunc(res.Headers(), func(h gosip.Header) bool {
+		ch := parseChallenge(h)
+		return ch != nil && ch.Stale
+	})
+}
+
 // parseChallenge returns nil for what is no digest challenge, or one that we cannot answer.
 func parseChallenge(h gosip.Header) *challenge {
 	ch := new(challenge)

@@ -28,7 +28,7 @@
 // re-INVITE that leaves the MSRP session as it is gets the same answer again; one that moves it is refused with 488.
 // A list of accepted types that is a bare "*" is legal but refused by Blink and SylkServer: name the types.
 //
-// Not there yet: registration, TLS, DNS beyond host addresses (RFC 3263), reliable provisional responses, session
+// Not there yet: TLS, DNS beyond host addresses (RFC 3263), reliable provisional responses, session
 // timers, and re-INVITEs of our own.
 //
 // # Concurrency

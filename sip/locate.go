@@ -339,5 +339,15 @@ func (a *Agent) proxy() []gosip.Uri {
 	return []gosip.Uri{proxy}
 }
 
-// preloaded is the route set of requests outside a dialog (RFC 3261 §8.1.2).
-func (a *Agent) preloaded() []gosip.Uri { return a.proxy() }
+// preloaded is the route set of requests outside a dialog (RFC 3261 §8.1.2): the outbound proxy, and the route that our registrar
+// gave (RFC 3608 §6.1).
+func (a *Agent) preloaded() []gosip.Uri {
+	routes, b := a.proxy(), a.binding()
+	switch {
+	case b == nil || len(b.routes) == 0:
+		return routes
+	case len(routes) > 0 && sameURI(routes[0], b.routes[0]):
+		routes = nil // it begins with the proxy
+	}
+	return append(routes, b.routes...)
+}

@@ -37,6 +37,11 @@ type Options struct {
 	// Resolver finds the servers of a domain (RFC 3263). Default: new(DNS), which asks the system.
 	Resolver Resolver
 
+	// InstanceID names this installation, the same at each start: "urn:uuid:" and a UUID (RFC 5626 §4.1). With it a registration can
+	// ask that requests for us come over the connection that we opened (RFC 5626), and for a URI that reaches
+	// this agent and no other of the same address (GRUU, RFC 5627). Default: none, and neither of the two.
+	InstanceID string
+
 	// Focus says that we are the focus of a conference: our Contact carries isfocus (RFC 4579 §4).
 	// Default: false.
 	Focus bool
@@ -102,6 +107,9 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 		if _, err := parseURI(c.OutboundProxy); err != nil {
 			return c, self, fmt.Errorf("sip: Options.OutboundProxy: %w", err)
 		}
+	}
+	if c.InstanceID != "" && !isInstance(c.InstanceID) {
+		return c, self, errors.New("sip: Options.InstanceID is no URN such as urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6")
 	}
 	return c, self, c.check()
 }

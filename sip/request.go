@@ -51,20 +51,45 @@ func (a *Agent) face(h hop) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(from.Addr().Unmap(), ap.Port()), err
 }
 
+// location is the URI under which the peer at h reaches us.
+func (a *Agent) location(h hop) (gosip.Uri, error) {
+	face, err := a.face(h)
+	return gosip.Uri{
+		Scheme: "sip", User: a.self.User, Host: face.Addr().String(), Port: int(face.Port()),
+		UriParams: gosip.HeaderParams{{K: "transport", V: h.network}},
+	}, err
+}
+
 // contact makes our Contact header field for the peer at h.
 func (a *Agent) contact(h hop) (gosip.Header, error) {
-	face, err := a.face(h)
+	u, err := a.location(h)
 	if err != nil {
 		return nil, err
 	}
-	c := &gosip.ContactHeader{Address: gosip.Uri{
-		Scheme: "sip", User: a.self.User, Host: face.Addr().String(), Port: int(face.Port()),
-		UriParams: gosip.HeaderParams{{K: "transport", V: h.network}},
-	}}
+	c := &gosip.ContactHeader{Address: a.binding().inCalls(u, h)}
 	if a.opts.Focus {
 		c.Params = gosip.HeaderParams{{K: "isfocus"}}
 	}
 	return c, nil
+}
+
+// addContact adds our Contact to an INVITE, and our address to the Contact of a REGISTER that has none.
+func (a *Agent) addContact(req *gosip.Request, h hop) error {
+	switch c := req.Contact(); {
+	case req.IsInvite() && c == nil:
+		c, err := a.contact(h)
+		if err != nil {
+			return err
+		}
+		req.AppendHeader(c)
+	case c != nil && c.Address.Host == "":
+		u, err := a.location(h)
+		if err != nil {
+			return err
+		}
+		c.Address = u
+	}
+	return nil
 }
 
 // prepare makes a request ready to be sent to h: Via, Contact for those that need one, and an open connection. A request
@@ -74,12 +99,8 @@ func (a *Agent) prepare(ctx context.Context, req *gosip.Request, h hop) (hop, er
 		req.SetBody(nil)
 	}
 	req.AppendHeader(gosip.NewHeader("User-Agent", a.opts.UserAgent))
-	if req.IsInvite() {
-		c, err := a.contact(h)
-		if err != nil {
-			return h, err
-		}
-		req.AppendHeader(c)
+	if err := a.addContact(req, h); err != nil {
+		return h, err
 	}
 	if err := a.addVia(req, h); err != nil {
 		return h, err
@@ -99,12 +120,13 @@ func (a *Agent) prepareTCP(ctx context.Context, req *gosip.Request, h hop) (hop,
 	if err := a.addVia(req, h); err != nil {
 		return h, err
 	}
-	if req.RemoveHeader("Contact") {
-		c, err := a.contact(h)
-		if err != nil {
-			return h, err
-		}
-		req.AppendHeader(c)
+	if req.IsInvite() {
+		req.RemoveHeader("Contact")
+	} else if c := req.Contact(); c != nil {
+		c.Address = gosip.Uri{}
+	}
+	if err := a.addContact(req, h); err != nil {
+		return h, err
 	}
 	return h, a.connect(ctx, req, h)
 }

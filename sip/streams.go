@@ -111,6 +111,13 @@ func (s *streams) dial(ctx context.Context, addr string) (*stream, error) {
 	return c, c.wait(ctx)
 }
 
+// at returns the connection behind an address, nil when it is gone.
+func (s *streams) at(key string) *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[key]
+}
+
 // add hands a connection to sipgo. The one that was silent longest makes room where there are too many. Of two that
 // were dialled to the same address at the same time the first stays.
 func (s *streams) add(conn net.Conn, dialled bool) (*stream, error) {

@@ -1,0 +1,192 @@
+package sip
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+const maxServiceRoutes = 16
+
+var errNotBound = errors.New("sip: the registrar does not list our Contact")
+
+// A binding is what a registrar granted in its 200 to a REGISTER.
+type binding struct {
+	contact       *gosip.ContactHeader // as we sent it
+	hop           hop                  // where the REGISTER went
+	gone          <-chan struct{}      // closed with the connection that it went over; nil where there is none
+	granted       time.Duration
+	expires       time.Time
+	gruu          string    // public GRUU
+	gruuURI       gosip.Uri // the same
+	temporaryGRUU string
+	routes        []gosip.Uri   // Service-Route
+	outbound      bool          // requests to us come over that connection (RFC 5626 §6)
+	flowTimer     time.Duration // 0: none
+}
+
+// binding reads the response to a REGISTER that asked for a time.
+func (s *registering) binding(asked time.Duration, instance string) (*binding, error) {
+	res, seq := s.response, s.request.CSeq().SeqNo
+	if !isClean(res) || res.CSeq() == nil || res.CSeq().SeqNo != seq {
+		return nil, errMalformed
+	}
+	ours := s.own(instance)
+	if ours == nil {
+		return nil, errNotBound
+	}
+	b := &binding{contact: s.contact(), hop: s.hop, granted: min(grantedTime(res, ours, asked), asked)}
+	if b.granted <= 0 {
+		return nil, errNotBound
+	}
+	b.expires = time.Now().Add(b.granted)
+	b.routes = serviceRoute(res)
+	if instance != "" {
+		b.gruu, b.gruuURI = gruu(ours["pub-gruu"])
+		b.temporaryGRUU, _ = gruu(ours["temp-gruu"])
+		b.outbound = slices.Contains(listed(res, "Require"), "outbound")
+	}
+	b.flowTimer, _ = seconds(headerValue(res, "Flow-Timer"))
+	return b, nil
+}
+
+// inCalls is what stands in the Contact of our calls where u is our own address: the public GRUU, or u with the mark that requests shall come over
+// the connection that we registered over (RFC 5627 §4.3, RFC 5626 §4.3). b may be nil.
+func (b *binding) inCalls(u gosip.Uri, h hop) gosip.Uri {
+	switch {
+	case b == nil:
+	case b.gruu != "" && b.gruuURI.Scheme == u.Scheme:
+		return *b.gruuURI.Clone()
+	case b.outbound && h == b.hop:
+		u.UriParams = append(u.UriParams, gosip.HeaderKV{K: "ob"})
+	}
+	return u
+}
+
+// own finds our binding among those that the response lists and returns its parameters: the one with our instance and reg-id (RFC 5626 §6), otherwise
+// the one with our URI that is no other instance's (RFC 3261 §10.2.4).
+func (s *registering) own(instance string) map[string]string {
+	var own map[string]string
+	_, flow := s.contact().Params.Get("reg-id")
+	for _, h := range s.response.GetHeaders("Contact") {
+		c, ok := h.(*gosip.ContactHeader)
+		if !ok || c.Address.Wildcard {
+			continue
+		}
+		ps := contactParams(c)
+		its, named := ps["+sip.instance"]
+		same := named && strings.EqualFold(its, "<"+instance+">")
+		switch {
+		case flow && same && ps["reg-id"] == "1":
+			return ps
+		case instance != "" && named && !same:
+		case sameURI(c.Address, s.contact().Address):
+			own = ps
+		}
+	}
+	return own
+}
+
+// lists reports whether a response lists a URI among the bindings.
+func lists(res *gosip.Response, u gosip.Uri) bool {
+	return slices.ContainsFunc(res.GetHeaders("Contact"), func(h gosip.Header) bool {
+		c, ok := h.(*gosip.ContactHeader)
+		return ok && !c.Address.Wildcard && sameURI(c.Address, u)
+	})
+}
+
+// grantedTime is what the binding says, or else the message, or else what we asked for (RFC 3261 §10.2.4).
+func grantedTime(res *gosip.Response, ours map[string]string, asked time.Duration) time.Duration {
+	for _, value := range []string{ours["expires"], headerValue(res, "Expires")} {
+		if d, ok := seconds(value); ok {
+			return d
+		}
+	}
+	return asked
+}
+
+// contactParams reads the parameters of a Contact, their names in lower case. sipgo cuts at each semicolon, also inside of quotes.
+func contactParams(c *gosip.ContactHeader) map[string]string {
+	var text strings.Builder
+	for _, p := range c.Params {
+		text.WriteString(p.K)
+		if p.V != "" {
+			text.WriteString("=" + p.V)
+		}
+		text.WriteString(";")
+	}
+	params := make(map[string]string)
+	for _, p := range splitOutsideQuotes(text.String(), ';') {
+		name, value, _ := strings.Cut(p, "=")
+		value = strings.TrimSpace(value)
+		if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+			value = unquote(value[1 : len(value)-1])
+		}
+		params[strings.ToLower(strings.TrimSpace(name))] = value
+	}
+	return params
+}
+
+// splitOutsideQuotes cuts at a separator that stands neither in a quoted-string nor between angle brackets.
+func splitOutsideQuotes(s string, separator rune) []string {
+	quoted, escaped, bracketed := false, false, false
+	return strings.FieldsFunc(s, func(r rune) bool {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && r == '\\':
+			escaped = true
+		case r == '"':
+			quoted = !quoted
+		case !quoted && (r == '<' || r == '>'):
+			bracketed = r == '<'
+		default:
+			return r == separator && !quoted && !bracketed
+		}
+		return false
+	})
+}
+
+// gruu checks what a registrar gives as a GRUU (RFC 5627 §3): it goes into our own header fields.
+func gruu(s string) (string, gosip.Uri) {
+	u, err := parseURI(s)
+	if err != nil || u.User == "" || !hasParam(u.UriParams, "gr") {
+		return "", gosip.Uri{}
+	}
+	return s, u
+}
+
+// serviceRoute reads the route that requests outside a dialog go by (RFC 3608 §6.1). One that cannot be followed whole is not followed at all.
+func serviceRoute(res *gosip.Response) []gosip.Uri {
+	var routes []gosip.Uri
+	for _, h := range res.GetHeaders("Service-Route") {
+		for _, value := range splitOutsideQuotes(h.Value(), ',') {
+			_, value, _ = strings.Cut(value, "<")
+			value, _, _ = strings.Cut(value, ">")
+			u, err := parseURI(value)
+			if err != nil || !hasParam(u.UriParams, "lr") || len(routes) == maxServiceRoutes {
+				return nil
+			}
+			routes = append(routes, u)
+		}
+	}
+	return routes
+}
+
+// headerValue is the value of the first header field with this name, "" where there is none.
+func headerValue(m message, name string) string {
+	if hs := m.GetHeaders(name); len(hs) > 0 {
+		return strings.TrimSpace(hs[0].Value())
+	}
+	return ""
+}
+
+// seconds reads delta-seconds (RFC 3261 §25.1).
+func seconds(s string) (time.Duration, bool) {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
+	return time.Duration(n) * time.Second, err == nil
+}

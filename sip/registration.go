@@ -1,0 +1,252 @@
+package sip
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+const (
+	minRefresh    = 5 * time.Second // between two refreshes
+	minBackoff    = 2 * time.Second
+	maxBackoff    = 5 * time.Minute
+	maxRetryAfter = time.Hour
+	steadyFlow    = 30 * time.Second // a connection that lived that long is replaced at once
+)
+
+// A Registration keeps an agent registered. Its methods are safe for concurrent use.
+type Registration struct {
+	agent       *Agent
+	credentials *credentials
+	instance    string // quoted, "" without one
+	q           string
+
+	life       context.Context // ends with Close
+	kill       context.CancelFunc
+	staying    context.Context // ends with Shutdown too
+	leave      context.CancelFunc
+	leaving    chan context.Context // holds that of the first Shutdown
+	registered chan struct{}        // closed the first time
+	done       chan struct{}
+
+	// What run alone uses.
+	dialog   dialog                 // Call-ID, tag and sequence number stay (RFC 3261 §10.2.4)
+	asks     time.Duration          // Expires, as far as a registrar has raised it
+	outbound bool                   // reg-id is sent, where there is an instance and a connection (RFC 5626 §4.2)
+	held     []*gosip.ContactHeader // what the registrar may hold of us
+
+	mu      sync.Mutex
+	binding *binding
+	failure error     // of the latest REGISTER
+	next    time.Time // when the next one is due
+	changed chan struct{}
+	err     error // why it is over
+	left    error // what came of unregistering
+}
+
+// A RegistrationState is what a program shows of a registration.
+type RegistrationState struct {
+	Registered    bool      // the registrar holds our Contact, as far as we know
+	Expires       time.Time // until then, unless it is refreshed; zero while not registered
+	Contact       string    // the URI that is registered; empty while not registered
+	GRUU          string    // our public GRUU (RFC 5627 §3.1), which goes into the Contact of our calls; empty if there is none
+	TemporaryGRUU string    // the latest temporary GRUU; empty if there is none
+	ServiceRoute  []string  // the URIs that requests outside a dialog go by (RFC 3608), the first one first
+	Err           error     // what the latest REGISTER failed with; nil if it did not
+	Retry         time.Time // when the next REGISTER is due; zero while one is under way, and at the end
+}
+
+func (a *Agent) newRegistration(registrar gosip.Uri, o *RegisterOptions) *Registration {
+	r := &Registration{
+		agent: a, credentials: a.newCredentials(),
+		instance: a.opts.InstanceID, q: quality(o.Q),
+		asks: o.expires(), outbound: true,
+		leaving:    make(chan context.Context, 1),
+		registered: make(chan struct{}),
+		done:       make(chan struct{}),
+		changed:    make(chan struct{}),
+		dialog: dialog{
+			id:     dialogID{callID: newID(), local: newID()},
+			local:  party{quote(a.opts.DisplayName), a.self},
+			remote: party{uri: a.self},
+			target: registrar,
+		},
+	}
+	r.life, r.kill = context.WithCancel(a.life)
+	r.staying, r.leave = context.WithCancel(r.life)
+	return r
+}
+
+// State tells how the registration stands.
+func (r *Registration) State() RegistrationState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := RegistrationState{Err: r.failure, Retry: r.next}
+	if b := r.binding; b != nil {
+		s.Registered, s.Expires, s.Contact = true, b.expires, b.contact.Address.String()
+		s.GRUU, s.TemporaryGRUU = b.gruu, b.temporaryGRUU
+		for _, u := range b.routes {
+			s.ServiceRoute = append(s.ServiceRoute, u.String())
+		}
+	}
+	return s
+}
+
+// Changed returns a channel that is closed when State changes the next time. Call it before State, so that no change falls between the two.
+func (r *Registration) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// Shutdown unregisters (RFC 3261 §10.2.2) and ends the registration. It returns nil when the registrar agrees or holds nothing of us, otherwise a *StatusError,
+// ErrTimeout, or the error of ctx or of the transport; the registration is over all the same, and the registrar forgets it after its time.
+func (r *Registration) Shutdown(ctx context.Context) error {
+	select {
+	case r.leaving <- ctx:
+	default: // somebody else's Shutdown
+	}
+	r.leave()
+	select {
+	case <-r.done:
+		return r.left
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends the registration without telling the registrar, which forgets it after its time. It is idempotent and always returns nil.
+func (r *Registration) Close() error {
+	r.kill()
+	<-r.done
+	return nil
+}
+
+// Done is closed when the registration is over: closed, or refused for good.
+func (r *Registration) Done() <-chan struct{} { return r.done }
+
+// Err says why the registration is over: ErrClosed, or a *StatusError where the registrar refused. It is nil before Done is closed.
+func (r *Registration) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// set changes what State tells.
+func (r *Registration) set(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// run registers, again and again, until the end.
+func (r *Registration) run() {
+	err := r.stay()
+	select {
+	case ctx := <-r.leaving:
+		r.left = r.unregister(ctx)
+	default:
+	}
+	r.leave()
+	r.kill()
+	r.agent.disown()
+	r.set(func() { r.binding, r.next, r.err = nil, time.Time{}, err })
+	close(r.done)
+}
+
+// stay returns why the registration ends.
+func (r *Registration) stay() error {
+	for failures := 0; r.staying.Err() == nil; {
+		r.set(func() { r.next = time.Time{} })
+		b, refusal, err := r.register(r.staying)
+		switch {
+		case r.staying.Err() != nil:
+			continue
+		case err == nil:
+			r.hold(b)
+			since := time.Now()
+			if !r.rest(refreshAfter(b.granted), b.gone) {
+				failures = 0
+				continue
+			}
+			r.set(func() { r.binding = nil })
+			if time.Since(since) > steadyFlow {
+				failures = 0
+				continue
+			}
+			failures++
+		case isFinal(refusal, err):
+			r.set(func() { r.failure = err })
+			return err
+		default:
+			failures++
+			r.set(func() { r.failure = err })
+		}
+		r.rest(pause(failures, refusal), nil)
+	}
+	return ErrClosed
+}
+
+// hold takes what the registrar has granted.
+func (r *Registration) hold(b *binding) {
+	r.set(func() { r.binding, r.failure = b, nil })
+	select {
+	case <-r.registered:
+	default:
+		close(r.registered)
+	}
+}
+
+// rest waits until the next REGISTER is due, and reports whether that is because the connection is gone. A binding may expire
+// meanwhile.
+func (r *Registration) rest(d time.Duration, gone <-chan struct{}) bool {
+	var lapse <-chan time.Time
+	r.set(func() {
+		r.next = time.Now().Add(d)
+		if r.binding != nil {
+			lapse = time.After(time.Until(r.binding.expires))
+		}
+	})
+	due := time.NewTimer(d)
+	defer due.Stop()
+	for {
+		select {
+		case <-due.C:
+			return false
+		case <-gone:
+			return true
+		case <-lapse:
+			r.set(func() { r.binding = nil })
+		case <-r.staying.Done():
+			return false
+		}
+	}
+}
+
+// refreshAfter is 80 to 90 % of the granted time, and ends 5 seconds before it where that can be.
+func refreshAfter(granted time.Duration) time.Duration {
+	return max(minRefresh, min(jitter(granted*8/10, granted*9/10), granted-minRefresh))
+}
+
+// pause is how long we wait after failures, and longer where the registrar wants that.
+func pause(failures int, refusal *gosip.Response) time.Duration {
+	d := backoff(failures)
+	if refusal != nil {
+		d = max(d, min(retryAfterOf(refusal), maxRetryAfter))
+	}
+	return d
+}
+
+// backoff is the pause after the given number of failures in a row: 2 seconds, doubled each time up to 5 minutes, of which 50 to 100 %
+// (as RFC 5626 §4.5 shapes it).
+func backoff(failures int) time.Duration {
+	d := min(minBackoff<<min(failures-1, 10), maxBackoff)
+	return jitter(d/2, d)
+}
+
+func jitter(from, to time.Duration) time.Duration { return from + rand.N(to-from+1) }
