@@ -188,5 +188,8 @@ func headerValue(m message, name string) string {
 // seconds reads delta-seconds (RFC 3261 §25.1).
 func seconds(s string) (time.Duration, bool) {
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
-	return time.Duration(n) * time.Second, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
 }

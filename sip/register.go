@@ -69,7 +69,7 @@ func (a *Agent) Register(ctx context.Context, o *RegisterOptions) (*Registration
 
 // expires is what we ask for.
 func (o *RegisterOptions) expires() time.Duration {
-	return cmp.Or(o.Expires, defaultExpires).Truncate(time.Second)
+	return cmp.Or(o.Expires, defaultExpires)
 }
 
 // quality writes a q parameter.

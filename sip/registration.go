@@ -63,7 +63,7 @@ func (a *Agent) newRegistration(registrar gosip.Uri, o *RegisterOptions) *Regist
 	r := &Registration{
 		agent: a, credentials: a.newCredentials(),
 		instance: a.opts.InstanceID, q: quality(o.Q),
-		asks: o.expires(), outbound: true,
+		asks: o.expires().Truncate(time.Second), outbound: true,
 		leaving:    make(chan context.Context, 1),
 		registered: make(chan struct{}),
 		done:       make(chan struct{}),
