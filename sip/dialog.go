@@ -47,6 +47,7 @@ func (a *Agent) tag(req *gosip.Request) string {
 
 // addTag sees each message before sipgo's transactions do, in the order of the wire.
 func (a *Agent) addTag(msg gosip.Message) {
+	tidy(msg)
 	req, ok := msg.(*gosip.Request)
 	if !ok || req.IsAck() {
 		return

@@ -59,8 +59,10 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 	switch {
 	case req.SipVersion != "SIP/2.0":
 		a.respond(req, tx, gosip.StatusVersionNotSupported, "Version Not Supported")
-	case fromTag(req) == "" || req.CSeq() == nil || req.CSeq().MethodName != req.Method:
+	case isMalformed(req):
 		a.respond(req, tx, gosip.StatusBadRequest, "Bad Request")
+	case !isSIP(req.Recipient): // RFC 3261 §8.2.2.1
+		a.respond(req, tx, 416, "Unsupported URI Scheme")
 	case req.IsCancel(): // one that matches an INVITE is answered by sipgo
 		a.refuseUnknown(req, tx)
 	case strange != "": // RFC 3261 §8.2.2.3
@@ -165,6 +167,7 @@ func (a *Agent) respond(req *gosip.Request, tx *gosip.ServerTx, code int, reason
 
 func (a *Agent) response(req *gosip.Request, code int, reason string, hs ...gosip.Header) *gosip.Response {
 	res := gosip.NewResponseFromRequest(req, code, reason, nil)
+	res.SipVersion = "SIP/2.0" // sipgo takes that of the request
 	for _, h := range hs {
 		res.AppendHeader(h)
 	}

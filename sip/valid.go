@@ -1,0 +1,54 @@
+package sip
+
+import (
+	"strings"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// tidy repairs what sipgo's parser made of a message, before its transactions look at it. It keeps the blanks that may stand around the names and values
+// of parameters (RFC 3261 §25.1), so that no tag and no branch would be found. And it takes a response with several Vias, which was meant for another
+// (§8.1.3.3), for one with the first: without its branch that one is nobody's.
+func tidy(m gosip.Message) {
+	for _, h := range m.(message).Headers() {
+		switch h := h.(type) {
+		case *gosip.ViaHeader:
+			trim(h.Params)
+		case *gosip.FromHeader:
+			trim(h.Params)
+		case *gosip.ToHeader:
+			trim(h.Params)
+		case *gosip.ContactHeader:
+			trim(h.Params)
+		}
+	}
+	if res, ok := m.(*gosip.Response); ok && len(res.GetHeaders("Via")) > 1 {
+		res.Via().Params.Remove("branch")
+	}
+}
+
+func trim(ps gosip.HeaderParams) {
+	for i := range ps {
+		ps[i].K, ps[i].V = strings.TrimSpace(ps[i].K), strings.TrimSpace(ps[i].V)
+	}
+}
+
+// once are the header fields of which a request has one at most: of two it would be unclear which is meant, and the next one on the way might take the
+// other.
+var once = []string{"From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type"}
+
+// isMalformed reports whether a request lacks what every request must have (RFC 3261 §8.1.1), has it twice, or has header fields in its Request-URI
+// (§19.1.1).
+func isMalformed(req *gosip.Request) bool {
+	for _, name := range once {
+		if len(req.GetHeaders(name)) > 1 {
+			return true
+		}
+	}
+	return fromTag(req) == "" || req.CSeq() == nil || req.CSeq().MethodName != req.Method || len(req.Recipient.Headers) > 0
+}
+
+// isSIP reports whether a URI is one of SIP.
+func isSIP(u gosip.Uri) bool {
+	return strings.EqualFold(u.Scheme, "sip") || strings.EqualFold(u.Scheme, "sips")
+}
