@@ -19,7 +19,7 @@ import (
 // Limits of one search, whatever DNS answers.
 const (
 	askTime      = 5 * time.Second // for each question
-	maxNAPTR     = 8               // records of one order that are followed
+	maxNAPTR     = 8               // records that are followed
 	maxServers   = 16              // whose addresses are asked for
 	maxAddresses = 8               // of one server
 	maxHops      = 16
@@ -170,7 +170,7 @@ func (s *search) byNAPTR(ctx context.Context) []hop {
 		for n < len(records) && records[n].Order == records[0].Order {
 			n++
 		}
-		found := parallel(records[:min(n, maxNAPTR)], func(r *NAPTR) []server {
+		found := parallel(records[:n], func(r *NAPTR) []server {
 			servers, _ := s.lookupSRV(ctx, s.wayOf(r), "", "", r.Replacement)
 			return servers
 		})
@@ -194,7 +194,7 @@ func (s *search) lookupNAPTR(ctx context.Context) []*NAPTR {
 	slices.SortStableFunc(records, func(a, b *NAPTR) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Preference, b.Preference))
 	})
-	return records
+	return records[:min(len(records), maxNAPTR)]
 }
 
 // wayOf is the zero value for a service that is not ours.
@@ -234,7 +234,10 @@ type server struct {
 	port int
 }
 
-var errNoService = errors.New("the domain says that it has no such service")
+var (
+	errNoService = errors.New("the domain says that it has no such service")
+	errNoAddress = errors.New("no address that a request can be sent to")
+)
 
 // lookupSRV returns the servers of a name in their order, and whether the name has any record, if only one that says that there is no
 // server (RFC 2782: the target is ".").
@@ -291,6 +294,9 @@ func (s *search) lookupIP(ctx context.Context, host string) []netip.Addr {
 		if ip = ip.Unmap(); ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip.Zone() == "" {
 			usable = append(usable, ip)
 		}
+	}
+	if err == nil && len(usable) == 0 {
+		s.note(errNoAddress)
 	}
 	return usable[:min(len(usable), maxAddresses)]
 }
