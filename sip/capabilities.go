@@ -22,10 +22,18 @@ var known = map[gosip.RequestMethod]bool{
 // capabilities are the header fields of an INVITE, its 2xx and the answer to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2).
 func (a *Agent) capabilities() []gosip.Header {
 	hs := []gosip.Header{header("Allow", allowed)}
-	if len(extensions) > 0 {
-		hs = append(hs, header("Supported", strings.Join(extensions, ", ")))
+	if tags := a.supported(); len(tags) > 0 {
+		hs = append(hs, header("Supported", strings.Join(tags, ", ")))
 	}
 	return hs
+}
+
+// supported lists the extensions that we know; with an instance also what proxies do for it (RFC 5627 §4.4, RFC 5626 §4.3).
+func (a *Agent) supported() []string {
+	if a.opts.InstanceID == "" {
+		return extensions
+	}
+	return append(slices.Clone(extensions), "gruu", "outbound")
 }
 
 // unsupported lists the option tags in Require that we do not know (RFC 3261 §8.2.2.3).

@@ -207,10 +207,12 @@ func TestRegisterWithTinyGrants(t *testing.T) {
 	})
 }
 
-func TestRefreshAfter(t *testing.T) {
+func TestRFC5627_4_2_RefreshBeforeTheEnd(t *testing.T) {
 	for range 100 {
 		assert.Equal(t, minRefresh, refreshAfter(time.Second))
-		assert.Equal(t, 7*time.Second, refreshAfter(12*time.Second).Truncate(time.Second))
+		assert.Equal(t, minRefresh, refreshAfter(10*time.Second))
+		assert.Equal(t, 32*time.Second, refreshAfter(64*time.Second))
+		assert.Equal(t, 38*time.Second, refreshAfter(70*time.Second))
 		d := refreshAfter(time.Hour)
 		assert.True(t, d >= 48*time.Minute && d <= 54*time.Minute, d)
 		d = backoff(1000)

@@ -41,14 +41,22 @@ func newRegistrar(t *testing.T, answer func(n int, req *siptest.Message) (status
 	return r
 }
 
+// serve answers a REGISTER; any other request finds nobody.
 func (r *registrar) serve(m *siptest.Message) {
+	if m.Method == "ACK" {
+		return
+	}
 	r.mu.Lock()
 	n := len(r.requests)
 	r.requests = append(r.requests, m)
 	r.times = append(r.times, time.Now())
 	answer := r.answer
 	r.mu.Unlock()
-	if status, rest := answer(n, m); status != "" {
+	status, rest := "486 Busy Here", ""
+	if m.Method == "REGISTER" {
+		status, rest = answer(n, m)
+	}
+	if status != "" {
 		r.Respond(m, status, rest)
 	}
 }

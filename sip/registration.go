@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	minRefresh    = 5 * time.Second // between two refreshes
-	minBackoff    = 2 * time.Second
-	maxBackoff    = 5 * time.Minute
-	maxRetryAfter = time.Hour
-	steadyFlow    = 30 * time.Second // a connection that lived that long is replaced at once
+	minRefresh      = 5 * time.Second  // between two refreshes
+	transactionTime = 32 * time.Second // until timer F fires (RFC 3261 §17.1.2.2)
+	minBackoff      = 2 * time.Second
+	maxBackoff      = 5 * time.Minute
+	maxRetryAfter   = time.Hour
+	steadyFlow      = 30 * time.Second // a connection that lived that long is replaced at once
 )
 
 // A Registration keeps an agent registered. Its methods are safe for concurrent use.
@@ -228,9 +229,12 @@ func (r *Registration) rest(d time.Duration, gone <-chan struct{}) bool {
 	}
 }
 
-// refreshAfter is 80 to 90 % of the granted time, and ends 5 seconds before it where that can be.
+// refreshAfter is 80 to 90 % of the granted time, but leaves the refresh the time that it takes to fail (RFC 5627 §4.2).
 func refreshAfter(granted time.Duration) time.Duration {
-	return max(minRefresh, min(jitter(granted*8/10, granted*9/10), granted-minRefresh))
+	if granted <= 2*transactionTime {
+		return max(granted/2, minRefresh)
+	}
+	return min(jitter(granted*8/10, granted*9/10), granted-transactionTime)
 }
 
 // pause is how long we wait after failures, and longer where the registrar wants that.
