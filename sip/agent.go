@@ -32,6 +32,7 @@ type Agent struct {
 	streams      *streams
 	outages      outages
 	serving      atomic.Int64 // server transactions that are alive
+	refusals     sync.Map     // ACKs to refused INVITEs, by branch
 
 	closing chan struct{}   // closed first: no new calls
 	life    context.Context // ends when Close has given the goodbyes their time

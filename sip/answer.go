@@ -1,45 +1,65 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
 
 // Ring sends 180 Ringing, with our Contact (RFC 3261 §13.3.1.1). It may be called again.
+//
+// A caller that requires reliable provisional responses gets it again until it has acknowledged it, and the invitation ends
+// with ErrTimeout when it never does (RFC 3262 §3). One that requires them and leaves the offer to us hears nothing before Answer: such a
+// response would have to carry our side of the session.
 func (i *Invitation) Ring(ctx context.Context) error {
-	if err := i.open(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	c, err := i.agent.contact(sourceOf(i.request))
 	if err != nil {
 		return err
 	}
-	return i.send(i.agent.response(i.request, gosip.StatusRinging, "Ringing", c))
-}
-
-// open reports why the invitation cannot be answered any more.
-func (i *Invitation) open(ctx context.Context) error {
+	res := i.agent.response(i.request, gosip.StatusRinging, "Ringing", c)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	switch {
-	case i.err != nil:
-		return i.err
-	case i.answered:
-		return ErrAnswered
+	case !slices.Contains(listed(i.request, "Require"), reliable):
+		return i.sendProvisional(res)
+	case i.description == nil:
+		return i.isOpen()
 	}
-	return ctx.Err()
+	return i.ringReliably(res)
 }
 
+// isOpen says why the invitation cannot be answered any more. It is called with i.mu held.
+func (i *Invitation) isOpen() error {
+	if i.err == nil && i.answered {
+		return ErrAnswered
+	}
+	return i.err
+}
+
+// sendProvisional is called with i.mu held: sipgo would repeat a provisional response in place of a final one that it comes after.
+func (i *Invitation) sendProvisional(res *gosip.Response) error {
+	if err := i.isOpen(); err != nil {
+		return err
+	}
+	return i.send(res)
+}
+
+// send sends a response. sipgo would repeat it in place of the 487 that it has sent after a CANCEL, so it gets that back.
 func (i *Invitation) send(res *gosip.Response) error {
 	err := i.tx.Respond(res)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, gosip.ErrTransactionCanceled):
-		return ErrCanceled
+		_ = i.tx.Respond(i.agent.response(i.request, gosip.StatusRequestTerminated, "Request Terminated")) // the same error
+		return cmp.Or(i.notCanceled(), ErrCanceled)                                                        // it may have been faster than OnCancel
 	}
 	return fmt.Errorf("sip: respond: %w", err)
 }
@@ -93,6 +113,9 @@ func (i *Invitation) Answer(ctx context.Context, answer *Media) (*Call, error) {
 func (i *Invitation) prepare(ours *Media) (*Call, *gosip.Response, error) {
 	c := i.agent.newCall(i.agent.serverDialog(i.request), i.address, i.name)
 	c.focus = i.focus
+	i.mu.Lock()
+	c.ringing = i.ringing
+	i.mu.Unlock()
 	var err error
 	if i.offer == nil {
 		if c.local, err = offerOf(ours); err == nil {

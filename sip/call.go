@@ -32,6 +32,7 @@ type Call struct {
 	ack      *gosip.Request // ours, for a 2xx that comes again
 	ackHop   hop
 	pending  *confirmation
+	ringing  *provisional // of the invitation, for a PRACK that is late
 	arrivals []arrival
 	ending   bool // BYE was said, or is being said
 	over     bool // done is closed

@@ -9,14 +9,14 @@ import (
 
 // What we can do, for every header field and every decision that says so.
 var (
-	allowed    = strings.Join([]string{"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"}, ", ")
-	extensions = []string{} // option tags that a peer may require (RFC 3261 §19.2)
+	allowed    = strings.Join([]string{"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK"}, ", ")
+	extensions = []string{reliable} // option tags that a peer may require (RFC 3261 §19.2)
 )
 
 // known holds the methods that we know of and do not allow: 405 for these, 501 for others (RFC 3261 §8.2.1).
 var known = map[gosip.RequestMethod]bool{
 	gosip.REGISTER: true, gosip.SUBSCRIBE: true, gosip.NOTIFY: true, gosip.REFER: true,
-	gosip.MESSAGE: true, gosip.PRACK: true, gosip.UPDATE: true, gosip.PUBLISH: true,
+	gosip.MESSAGE: true, gosip.UPDATE: true, gosip.PUBLISH: true,
 }
 
 // capabilities are the header fields of an INVITE, its 2xx and the answer to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2).

@@ -40,6 +40,7 @@ type Invitation struct {
 
 	mu       sync.Mutex
 	answered bool // Answer or Reject has the word
+	ringing  *provisional
 	err      error
 }
 
@@ -275,11 +276,8 @@ func (i *Invitation) finish(err error) {
 func (i *Invitation) claim() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	switch {
-	case i.err != nil:
-		return i.err
-	case i.answered:
-		return ErrAnswered
+	if err := i.isOpen(); err != nil {
+		return err
 	}
 	i.answered = true
 	return nil

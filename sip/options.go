@@ -53,6 +53,10 @@ type Options struct {
 	// UserAgent is the text of the User-Agent and Server header fields. Default: "otrchat".
 	UserAgent string
 
+	// MaxRedirects bounds how many targets one Invite follows to that 3xx responses name (RFC 3261 §8.1.3.4).
+	// Default: DefaultMaxRedirects; negative: none.
+	MaxRedirects int
+
 	// MaxCalls bounds the calls that are up, ours included, and the unanswered invitations; a further
 	// INVITE of a peer is refused with 486. Default: DefaultMaxCalls.
 	MaxCalls int
@@ -71,6 +75,7 @@ type Options struct {
 
 // Defaults of Options.
 const (
+	DefaultMaxRedirects   = 5
 	DefaultMaxCalls       = 256
 	DefaultMaxInvitations = 32
 	DefaultMaxConnections = 512
@@ -94,6 +99,7 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	self.UriParams = nil
 	c.Username = cmp.Or(c.Username, self.User)
 	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
+	c.MaxRedirects = cmp.Or(c.MaxRedirects, DefaultMaxRedirects)
 	c.MaxCalls = cmp.Or(c.MaxCalls, DefaultMaxCalls)
 	c.MaxInvitations = cmp.Or(c.MaxInvitations, DefaultMaxInvitations)
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,20 +14,16 @@ import (
 
 var errMalformed = errors.New("sip: malformed response")
 
-// maxForks bounds the further dialogs that proxies may make of one INVITE and that we hang up.
-const maxForks = 8
-
 type outgoingID struct{ callID, local string }
 
 // outgoing is an INVITE of ours, until 32 seconds after its end: a 2xx may come late (RFC 3261 §13.2.2.4).
 type outgoing struct {
-	agent       *Agent
-	dialog      dialog // without a remote tag
-	address     string
-	local       *Media
-	origin      origin
-	sdp         []byte
-	credentials *credentials
+	agent    *Agent
+	address  string
+	local    *Media
+	origin   origin
+	sdp      []byte
+	deadline time.Time // of the context of Invite, for Expires; zero without one
 
 	ctx    context.Context // ends when the caller of Invite gives up, or the agent's life
 	giveUp context.CancelCauseFunc
@@ -34,8 +31,11 @@ type outgoing struct {
 	over   atomic.Bool
 	forks  atomic.Int32
 
-	earlyTag string // of the 1xx whose Contact came last
-	focus    bool   // what that Contact said
+	mu          sync.Mutex
+	dialog      dialog // without a remote tag
+	credentials *credentials
+	invite      *gosip.Request    // the one that was sent last
+	early       map[string]*early // by remote tag
 }
 
 type outcome struct {
@@ -48,7 +48,11 @@ type outcome struct {
 // INVITE too large for a datagram goes over TCP in any case (RFC 3261 §18.1.1). It returns when the peer has answered and the
 // answer fits.
 //
-// When ctx ends first the INVITE is canceled in the background, and a peer that answers all the same is hung up on.
+// A peer that redirects us (300, 301, 302) is followed to the SIP URIs that it names, within Options.MaxRedirects (RFC 3261 §8.1.3.4);
+// the call keeps the address that was called. Where proxies ring several phones the first that answers has the call.
+//
+// How long it may ring is ctx's affair alone. When ctx ends, the INVITE is canceled in the background, with the *Reason that is ctx's
+// cause if there is one, and a peer that answers all the same is hung up on. A deadline is told to the peer in an Expires header field.
 // The error is a *StatusError for what the peer answered, ErrTimeout, ErrMedia for an offer that cannot be sent or an
 // answer that does not fit, ErrNotListening, ErrClosed, or that of ctx or the transport.
 func (a *Agent) Invite(ctx context.Context, target string, offer *Media) (*Call, error) {
@@ -60,7 +64,8 @@ func (a *Agent) Invite(ctx context.Context, target string, offer *Media) (*Call,
 	if err != nil {
 		return nil, err
 	}
-	o := a.newOutgoing(u, local)
+	o := a.newOutgoing(requestURI(u), local)
+	o.deadline, _ = ctx.Deadline()
 	defer o.giveUp(nil)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -92,11 +97,11 @@ func (a *Agent) newOutgoing(target gosip.Uri, local *Media) *outgoing {
 			routes:    a.preloaded(),
 			remoteSeq: -1,
 		},
-		address:     addressOfRecord(to),
-		local:       local,
-		origin:      newOrigin(),
-		credentials: a.newCredentials(),
-		result:      make(chan outcome),
+		address: addressOfRecord(to),
+		local:   local,
+		origin:  newOrigin(),
+		early:   make(map[string]*early),
+		result:  make(chan outcome),
 	}
 	o.sdp = appendOffer(nil, o.origin, local)
 	o.ctx, o.giveUp = context.WithCancelCause(a.life)
@@ -137,45 +142,84 @@ func (o *outgoing) run() {
 	})
 }
 
-// place sends the INVITE, again with credentials where it is challenged.
+// place calls the target, and where that redirects us those that it names.
 func (o *outgoing) place() (*Call, error) {
+	var err error
+	ts := newTargets(o.dialog.target, o.agent.opts.MaxRedirects)
+	for target, ok := ts.next(); ok; target, ok = ts.next() {
+		o.aim(target)
+		var (
+			call *Call
+			res  *gosip.Response
+		)
+		call, res, err = o.attempt()
+		switch {
+		case o.ctx.Err() != nil || errors.Is(err, ErrClosed) || res != nil && (res.IsSuccess() || res.IsGlobalError()):
+			return call, err
+		case res != nil:
+			ts.add(res)
+		}
+	}
+	return nil, err
+}
+
+// aim makes target the one that is called. What a server asked of us is no business of the one that it sends us to.
+func (o *outgoing) aim(target gosip.Uri) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dialog.target = target
+	o.credentials = o.agent.newCredentials()
+}
+
+// attempt sends the INVITE to one target, again with credentials where it is challenged. The response is the final one, nil
+// where there was none; it comes with a call or with an error.
+func (o *outgoing) attempt() (*Call, *gosip.Response, error) {
 	hops, err := o.agent.locate(o.ctx, o.dialog.nextHop(), "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	answered := make(round)
 	for n := 1; ; n++ {
-		o.dialog.localSeq++
-		var (
-			req *gosip.Request
-			tx  *gosip.ClientTx
-		)
+		o.count()
+		var tx *gosip.ClientTx
 		res, err := o.agent.failover(o.ctx, hops, func(h hop) (res *gosip.Response, err error) {
-			req, tx, res, err = o.sendTo(h)
+			tx, res, err = o.sendTo(h)
 			return res, err
 		})
+		if err != nil {
+			return nil, nil, err
+		}
+		again := o.credentials.learn(res, answered)
 		switch {
-		case err != nil:
-			return nil, err
 		case res.IsSuccess():
 			defer tx.Terminate() // after the call is registered: a 2xx that comes again finds one of the two
-			return o.established(req, res)
-		case n == maxAttempts || o.ctx.Err() != nil || !o.credentials.learn(res, answered):
-			return nil, statusError(res)
+			call, err := o.established(res)
+			return call, res, err
+		case !again || n == maxAttempts || o.ctx.Err() != nil:
+			return nil, res, statusError(res)
 		}
 	}
 }
 
+// count starts another INVITE: what came of the one before is over.
+func (o *outgoing) count() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dialog.localSeq++
+	clear(o.early)
+}
+
 // sendTo makes the INVITE for one hop and waits for its final response.
-func (o *outgoing) sendTo(h hop) (*gosip.Request, *gosip.ClientTx, *gosip.Response, error) {
+func (o *outgoing) sendTo(h hop) (*gosip.ClientTx, *gosip.Response, error) {
 	req := o.request()
 	sent, err := o.agent.prepare(o.ctx, req, h)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	o.dialog.network = sent.network
-	tx, res, err := o.agent.sendInvite(o.ctx, req, o.noteContact)
-	return req, tx, res, err
+	o.mu.Lock()
+	o.dialog.network, o.invite = sent.network, req
+	o.mu.Unlock()
+	return o.agent.sendInvite(o.ctx, req, o.provisional)
 }
 
 func (o *outgoing) request() *gosip.Request {
@@ -183,116 +227,11 @@ func (o *outgoing) request() *gosip.Request {
 	for _, h := range o.agent.capabilities() {
 		req.AppendHeader(h)
 	}
+	if left := time.Until(o.deadline); left > 0 && !o.deadline.IsZero() { // RFC 3261 §13.2.1
+		req.AppendHeader(header("Expires", strconv.Itoa(1+int(left/time.Second))))
+	}
 	req.AppendHeader(header("Content-Type", typeSDP))
 	req.SetBody(o.sdp)
 	o.credentials.sign(req)
 	return req
-}
-
-// noteContact remembers isfocus of a provisional response, for a 2xx without a Contact.
-func (o *outgoing) noteContact(res *gosip.Response) {
-	if _, focus, ok := contact(res); ok {
-		o.earlyTag, o.focus = toTag(res), focus
-	}
-}
-
-// established makes the call of a 2xx and acknowledges it.
-func (o *outgoing) established(invite *gosip.Request, res *gosip.Response) (*Call, error) {
-	if !isClean(res) {
-		return nil, errMalformed
-	}
-	c, err := o.acknowledge(invite, res)
-	if err != nil {
-		return nil, err
-	}
-	d, err := readDescription(res)
-	if err == nil {
-		c.mu.Lock()
-		c.local, c.remote, err = d.answered(0, o.local)
-		c.mu.Unlock()
-	}
-	if err != nil {
-		c.hangUp(err)
-		return nil, err
-	}
-	return c, nil
-}
-
-// acknowledge sends the ACK to a 2xx, after the call is registered: from the ACK on the peer may send requests.
-func (o *outgoing) acknowledge(invite *gosip.Request, res *gosip.Response) (*Call, error) {
-	a := o.agent
-	d := o.dialog.confirm(res)
-	c := a.newCall(d, o.address, "")
-	c.credentials, c.origin, c.sdp = o.credentials, o.origin, o.sdp
-	c.local = o.local
-	if _, focus, ok := contact(res); ok {
-		c.focus = focus
-	} else if o.earlyTag == toTag(res) {
-		c.focus = o.focus
-	}
-	if !a.register(c, true) {
-		return nil, ErrClosed
-	}
-	ack := d.request(gosip.ACK, res.CSeq().SeqNo)
-	if invite != nil { // the same credentials as the INVITE (RFC 3261 §22.1)
-		gosip.CopyHeaders("Authorization", invite, ack)
-		gosip.CopyHeaders("Proxy-Authorization", invite, ack)
-	}
-	sent, h, err := a.write(ack, &d)
-	if err != nil {
-		c.end(err)
-		return nil, err
-	}
-	c.mu.Lock()
-	c.ack, c.ackHop = sent, h
-	c.mu.Unlock()
-	return c, nil
-}
-
-// strayResponse takes responses that match no transaction: a 2xx that comes again because our ACK was lost, and one
-// that comes from a further branch or too late (RFC 3261 §13.2.2.4).
-func (a *Agent) strayResponse(res *gosip.Response) {
-	if !a.enter() {
-		return
-	}
-	defer a.leave()
-	defer a.recover("response")
-	if !res.IsSuccess() || !isClean(res) || res.CSeq() == nil || res.CSeq().MethodName != gosip.INVITE {
-		return
-	}
-	a.mu.Lock()
-	c := a.calls[dialogID{callID(res), fromTag(res), toTag(res)}]
-	o := a.outgoing[outgoingID{callID(res), fromTag(res)}]
-	a.mu.Unlock()
-	switch {
-	case c != nil:
-		c.acknowledgeAgain()
-	case o != nil && strings.TrimSpace(toTag(res)) != "" && o.forks.Add(1) <= maxForks:
-		if c, err := o.acknowledge(nil, res); err == nil {
-			c.hangUp(answeredElsewhere)
-		}
-	}
-}
-
-// acknowledgeAgain sends the same ACK once more.
-func (c *Call) acknowledgeAgain() {
-	c.mu.Lock()
-	var ack *gosip.Request
-	if c.ack != nil {
-		ack = c.ack.Clone()
-	}
-	h := c.ackHop
-	c.mu.Unlock()
-	if ack == nil {
-		return // it is being sent
-	}
-	ctx, cancel := context.WithTimeout(c.agent.life, 64*gosip.T1)
-	defer cancel()
-	err := c.agent.connect(ctx, ack, h)
-	if err == nil {
-		err = c.agent.transport.WriteMsg(ack)
-	}
-	if err != nil {
-		c.agent.log.Debug("ACK not sent", "error", err)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -73,7 +74,7 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 		a.invited(req, tx)
 	case req.Method == gosip.OPTIONS:
 		a.options(req, tx)
-	case req.Method == gosip.BYE || req.Method == gosip.INFO || req.Method == gosip.NOTIFY:
+	case slices.Contains([]gosip.RequestMethod{gosip.BYE, gosip.INFO, gosip.NOTIFY, gosip.PRACK}, req.Method):
 		a.refuseUnknown(req, tx) // without a dialog they mean nothing (RFC 3261 §15.1.2, RFC 6665 §4.1.3)
 	default:
 		a.refuseMethod(req, tx)
@@ -115,6 +116,8 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx, c *Call, inO
 		a.info(req, tx)
 	case req.Method == gosip.OPTIONS:
 		a.options(req, tx)
+	case req.Method == gosip.PRACK:
+		a.pracked(req, tx, c.ringing)
 	default:
 		a.refuseMethod(req, tx)
 	}
@@ -135,6 +138,8 @@ func (a *Agent) serveEarly(req *gosip.Request, tx *gosip.ServerTx) {
 		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
 	case i != nil && req.Method == gosip.BYE && i.hungUp(): // RFC 3261 §15
 		a.respond(req, tx, gosip.StatusOK, "OK")
+	case i != nil && req.Method == gosip.PRACK:
+		a.pracked(req, tx, i.provisional())
 	case calling, i != nil:
 		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error", header("Retry-After", retryAfter))
 	default:

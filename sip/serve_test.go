@@ -27,7 +27,7 @@ func TestOutOfDialogRequests(t *testing.T) {
 		{"MESSAGE", "", 405, "Allow", allowed},
 		{"SUBSCRIBE", "", 405, "Allow", allowed},
 		{"FOO", "", 501, "Allow", allowed},
-		{"OPTIONS", "Require: 100rel\n", 420, "Unsupported", "100rel"},
+		{"OPTIONS", "Require: foo\n", 420, "Unsupported", "foo"},
 		{"INVITE", "Require: foo, bar\n", 420, "Unsupported", "foo, bar"},
 		{"INVITE", "Content-Type: text/plain\n\nhello", 415, "Accept", "application/sdp"},
 		{"INVITE", "Content-Encoding: gzip\nContent-Type: application/sdp\n\nhello", 415, "Accept", "application/sdp"},

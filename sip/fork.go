@@ -1,0 +1,172 @@
+package sip
+
+import (
+	"context"
+	"strings"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// maxForks bounds what proxies may make of one INVITE of ours: early dialogs that we know of, and further answered calls that we
+// hang up.
+const maxForks = 8
+
+// early is a dialog that a provisional response to an INVITE of ours began (RFC 3261 §12.1.2). Each phone that proxies forked the
+// INVITE to has its own, told by the To tag. Its outgoing's lock guards it.
+type early struct {
+	dialog dialog
+	focus  bool            // isfocus in the Contact that came last
+	seq    uint32          // RSeq of the reliable response that came last, 0 before
+	pracks bool            // a PRACK is under way
+	answer *gosip.Response // the reliable response that answered our offer
+}
+
+// provisional takes a 1xx.
+func (o *outgoing) provisional(res *gosip.Response) {
+	if toTag(res) == "" || !isClean(res) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.early[toTag(res)]
+	target, focus, ok := contact(res)
+	switch {
+	case e != nil && ok:
+		e.dialog.target = target
+	case e == nil && len(o.early) == maxForks:
+		return
+	case e == nil:
+		e = &early{dialog: o.dialog.confirm(res)}
+		o.early[toTag(res)] = e
+	}
+	if ok {
+		e.focus = focus
+	}
+	o.acknowledgeProvisional(e, res)
+}
+
+// established makes the call of the 2xx that came first and acknowledges it. Where the phone has answered our offer in a reliable
+// provisional response, the 2xx adds nothing to that (RFC 3262 §5).
+func (o *outgoing) established(res *gosip.Response) (*Call, error) {
+	if !isClean(res) || res.CSeq().SeqNo != o.dialog.localSeq {
+		return nil, errMalformed
+	}
+	c, answer, err := o.acknowledge(res)
+	if err != nil {
+		return nil, err
+	}
+	if toTag(res) == "" { // no dialog: what the peer sends in it could not be told from a new request
+		c.hangUp(errMalformed)
+		return nil, errMalformed
+	}
+	d, err := readDescription(answer)
+	if err == nil {
+		c.mu.Lock()
+		c.local, c.remote, err = d.answered(0, o.local)
+		c.mu.Unlock()
+	}
+	if err != nil {
+		c.hangUp(err)
+		return nil, err
+	}
+	return c, nil
+}
+
+// confirm makes the call of a 2xx. It also returns the response that answers our offer.
+func (o *outgoing) confirm(res *gosip.Response) (*Call, *gosip.Response) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e, answer := o.early[toTag(res)], res
+	if e == nil {
+		e = &early{dialog: o.dialog}
+	}
+	c := o.agent.newCall(e.dialog.confirm(res), o.address, "")
+	if e.pracks { // it may be sent again with credentials; a gap is no error (RFC 3261 §12.2.2)
+		c.dialog.localSeq += maxAttempts
+	}
+	if e.answer != nil {
+		answer = e.answer
+	}
+	c.credentials, c.origin, c.sdp, c.local, c.focus = o.credentials, o.origin, o.sdp, o.local, e.focus
+	if _, focus, ok := contact(res); ok {
+		c.focus = focus
+	}
+	return c, answer
+}
+
+// acknowledge sends the ACK to a 2xx, after the call is registered: from the ACK on the peer may send requests.
+func (o *outgoing) acknowledge(res *gosip.Response) (*Call, *gosip.Response, error) {
+	c, answer := o.confirm(res)
+	if !o.agent.register(c, true) {
+		return nil, nil, ErrClosed
+	}
+	d := c.dialog
+	ack := d.request(gosip.ACK, res.CSeq().SeqNo)
+	o.mu.Lock()
+	if invite := o.invite; invite.CSeq().SeqNo == res.CSeq().SeqNo { // the same credentials as the INVITE (RFC 3261 §22.1)
+		gosip.CopyHeaders("Authorization", invite, ack)
+		gosip.CopyHeaders("Proxy-Authorization", invite, ack)
+	}
+	o.mu.Unlock()
+	sent, h, err := o.agent.write(ack, &d)
+	if err != nil {
+		c.end(err)
+		return nil, nil, err
+	}
+	c.mu.Lock()
+	c.ack, c.ackHop = sent, h
+	c.mu.Unlock()
+	return c, answer, nil
+}
+
+// strayResponse takes responses that match no transaction: a final one that comes again because our ACK was lost, and a 2xx that
+// comes from a further phone or too late (RFC 3261 §13.2.2.4).
+func (a *Agent) strayResponse(res *gosip.Response) {
+	if !a.enter() {
+		return
+	}
+	defer a.leave()
+	defer a.recover("response")
+	if res.IsProvisional() || !isClean(res) || res.CSeq() == nil || res.CSeq().MethodName != gosip.INVITE {
+		return
+	}
+	if !res.IsSuccess() {
+		a.refusedAgain(res)
+		return
+	}
+	a.mu.Lock()
+	c := a.calls[dialogID{callID(res), fromTag(res), toTag(res)}]
+	o := a.outgoing[outgoingID{callID(res), fromTag(res)}]
+	a.mu.Unlock()
+	switch {
+	case c != nil:
+		c.acknowledgeAgain()
+	case o != nil && strings.TrimSpace(toTag(res)) != "" && o.forks.Add(1) <= maxForks:
+		if c, _, err := o.acknowledge(res); err == nil {
+			c.hangUp(answeredElsewhere)
+		}
+	}
+}
+
+// acknowledgeAgain sends the same ACK once more.
+func (c *Call) acknowledgeAgain() {
+	c.mu.Lock()
+	var ack *gosip.Request
+	if c.ack != nil {
+		ack = c.ack.Clone()
+	}
+	h := c.ackHop
+	c.mu.Unlock()
+	if ack == nil {
+		return // it is being sent
+	}
+	ctx, cancel := context.WithTimeout(c.agent.life, 64*gosip.T1)
+	defer cancel()
+	err := c.agent.connect(ctx, ack, h)
+	if err == nil {
+		err = c.agent.transport.WriteMsg(ack)
+	}
+	if err != nil {
+		c.agent.log.Debug("ACK not sent", "error", err)
+	}
+}
