@@ -51,13 +51,14 @@ func (t *targets) add(res *gosip.Response) {
 	var found []redirection
 	for _, h := range res.GetHeaders("Contact") {
 		if c, ok := h.(*gosip.ContactHeader); ok && len(found) < t.left && t.takes(c) {
-			found = append(found, redirection{requestURI(c.Address), quality(c)})
+			u := requestURI(c.Address)
+			t.known[targetKey(u)] = true
+			found = append(found, redirection{u, quality(c)})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b redirection) int { return b.q - a.q })
 	var us []gosip.Uri
 	for _, r := range found {
-		t.known[targetKey(r.target)] = true
 		us = append(us, r.target)
 	}
 	t.queue = append(us, t.queue...)
