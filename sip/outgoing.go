@@ -219,7 +219,15 @@ func (o *outgoing) sendTo(h hop) (*gosip.ClientTx, *gosip.Response, error) {
 	o.mu.Lock()
 	o.dialog.network, o.invite = sent.network, req
 	o.mu.Unlock()
-	return o.agent.sendInvite(o.ctx, req, o.provisional)
+	heard := false
+	tx, res, err := o.agent.sendInvite(o.ctx, req, func(res *gosip.Response) {
+		heard = true
+		o.provisional(res)
+	})
+	if err != nil && heard { // it may be ringing there
+		err = noFailover(err)
+	}
+	return tx, res, err
 }
 
 func (o *outgoing) request() *gosip.Request {

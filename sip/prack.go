@@ -28,7 +28,7 @@ func (o *outgoing) acknowledgeProvisional(e *early, res *gosip.Response) {
 	e.pracks = a.task(func() {
 		ctx, cancel := context.WithTimeout(a.life, 64*gosip.T1)
 		defer cancel()
-		_, err := a.exchange(ctx, next, network, c, func() *gosip.Request {
+		_, err := a.exchange(ctx, next, network, c, func(hop) *gosip.Request {
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			d.localSeq++
