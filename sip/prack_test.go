@@ -21,7 +21,7 @@ func provisionally(tag string, seq int) string {
 
 // Each reliable provisional response is acknowledged in order and once, in each early dialog by itself.
 func TestRFC3262_4_ProvisionalsAreAcknowledgedInOrder(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		assert.Contains(t, invite.Value("Supported"), "100rel")
 		assert.Contains(t, invite.Value("Allow"), "PRACK")
@@ -76,7 +76,7 @@ func TestRFC3262_4_WhatIsNotAcknowledged(t *testing.T) {
 		"another tag": "To: <sip:x>;tag=a\nRequire: precondition\nRSeq: 1\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+			onStage(t, Options{}, func(t *testing.T, b *stage) {
 				invite, done := b.invite(t.Context())
 				b.Respond(invite, "183 Progress", rest)
 				b.None(time.Minute)
@@ -89,7 +89,7 @@ func TestRFC3262_4_WhatIsNotAcknowledged(t *testing.T) {
 
 // The 100 is never reliable.
 func TestRFC3262_3_TryingIsNotReliable(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "100 Trying", provisionally("a", 1))
 		b.None(time.Minute)
@@ -100,7 +100,7 @@ func TestRFC3262_3_TryingIsNotReliable(t *testing.T) {
 
 // A PRACK is repeated and challenged as any request is; what comes meanwhile waits, and the BYE has a newer number than either PRACK.
 func TestRFC3262_4_PRACKIsChallenged(t *testing.T) {
-	inBubble(t, Options{Password: "secret"}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{Password: "secret"}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "183 Progress", provisionally("a", 1))
 		first := b.Request("PRACK")
@@ -125,7 +125,7 @@ func TestRFC3262_4_PRACKIsChallenged(t *testing.T) {
 
 // However many a peer sends, at most one PRACK of an early dialog is under way, and we know of few dialogs.
 func TestRFC3262_4_FloodOfProvisionals(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		ctx, cancel := context.WithCancel(t.Context())
 		invite, done := b.invite(ctx)
 		for tag := range 3 * maxForks {
@@ -157,7 +157,7 @@ func TestRFC3262_5_AnswerInAProvisional(t *testing.T) {
 		"does not fit": {"actpass", "passive", ErrMedia},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+			onStage(t, Options{}, func(t *testing.T, b *stage) {
 				invite, done := b.invite(t.Context())
 				b.Respond(invite, "183 Progress", provisionally("a", 1)+b.SDP(c.body))
 				b.Respond(b.Request("PRACK"), "200 OK", "")
@@ -182,7 +182,7 @@ func TestRFC3262_5_AnswerInAProvisional(t *testing.T) {
 
 // What an unreliable response says of the session does not count.
 func TestRFC3261_13_2_1_AnswerInAnUnreliableProvisional(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "183 Progress", "To: <sip:x>;tag=a\n"+b.SDP("passive"))
 		b.None(time.Second)
@@ -195,7 +195,7 @@ func TestRFC3261_13_2_1_AnswerInAnUnreliableProvisional(t *testing.T) {
 
 // 180 goes out reliably to a caller that requires it: at T1, 2*T1, ... until its PRACK.
 func TestRFC3262_3_RingIsRepeatedUntilPRACK(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, i := b.offer("Require: 100rel\n")
 		start := time.Now()
 		require.NoError(t, i.Ring(t.Context()))
@@ -237,7 +237,7 @@ func TestRFC3262_3_RingIsRepeatedUntilPRACK(t *testing.T) {
 
 // No PRACK ever: 5xx after 64*T1.
 func TestRFC3262_3_NoPRACK(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, i := b.offer("Require: 100rel\n")
 		require.NoError(t, i.Ring(t.Context()))
 		start := time.Now()
@@ -253,7 +253,7 @@ func TestRFC3262_3_NoPRACK(t *testing.T) {
 
 // A final response ends the repeating. The PRACK that comes all the same is taken, after a 2xx.
 func TestRFC3262_3_FinalResponseBeforePRACK(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, i := b.offer("Require: 100rel\n")
 		require.NoError(t, i.Ring(t.Context()))
 		ringing := b.Response(180)
@@ -266,7 +266,7 @@ func TestRFC3262_3_FinalResponseBeforePRACK(t *testing.T) {
 		require.NoError(t, (<-done).err)
 		b.None(time.Minute)
 	})
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, i := b.offer("Require: 100rel\n")
 		require.NoError(t, i.Ring(t.Context()))
 		ringing := b.Response(180)
@@ -283,7 +283,7 @@ func TestRFC3262_3_FinalResponseBeforePRACK(t *testing.T) {
 // Who merely supports it gets a plain 180; who requires it and leaves the offer to us hears nothing before the answer, as the response would
 // have to carry our offer.
 func TestRFC3262_3_RingWhereItIsNotRequired(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, i := b.offer("Supported: 100rel\n")
 		require.NoError(t, i.Ring(t.Context()))
 		ringing := b.Response(180)
@@ -293,7 +293,7 @@ func TestRFC3262_3_RingWhereItIsNotRequired(t *testing.T) {
 		b.Within(ringing, "PRACK", fmt.Sprintf("RAck: 1 %d INVITE\n", invite.Seq()))
 		assert.Equal(t, 481, b.Final("PRACK").Status)
 	})
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite := b.Send("INVITE sip:bob@192.0.2.1 SIP/2.0\nRequire: 100rel\n")
 		i, err := b.agent.Accept(t.Context())
 		require.NoError(t, err)

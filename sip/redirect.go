@@ -53,7 +53,7 @@ func (t *targets) add(res *gosip.Response) {
 		if c, ok := h.(*gosip.ContactHeader); ok && len(found) < t.left && t.takes(c) {
 			u := requestURI(c.Address)
 			t.known[targetKey(u)] = true
-			found = append(found, redirection{u, quality(c)})
+			found = append(found, redirection{u, qOf(c)})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b redirection) int { return b.q - a.q })
@@ -86,8 +86,8 @@ func targetKey(u gosip.Uri) string {
 	return u.String()
 }
 
-// quality is the q of a Contact (RFC 3261 §20.10): the highest where there is none, the lowest where it is malformed.
-func quality(c *gosip.ContactHeader) int {
+// qOf is the q of a Contact (RFC 3261 §20.10): the highest where there is none, the lowest where it is malformed.
+func qOf(c *gosip.ContactHeader) int {
 	s := param(c.Params, "q")
 	if s == "" {
 		return 1000

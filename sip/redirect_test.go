@@ -15,7 +15,7 @@ import (
 func TestRFC3261_8_1_3_4_RedirectionIsFollowed(t *testing.T) {
 	for _, status := range []string{"300 Multiple Choices", "301 Moved Permanently", "302 Moved Temporarily"} {
 		t.Run(status, func(t *testing.T) {
-			inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+			onStage(t, Options{}, func(t *testing.T, b *stage) {
 				first, done := b.invite(t.Context())
 				dave, erin, frank := b.peer("192.0.2.3"), b.peer("192.0.2.4"), b.peer("192.0.2.5")
 				b.Respond(first, status, "Contact: <sip:erin@192.0.2.4>;q=0.5, <sip:dave@192.0.2.3;method=BYE?Subject=x&body=y>;q=0.9\n"+
@@ -49,7 +49,7 @@ func TestRFC3261_8_1_3_4_RedirectionIsFollowed(t *testing.T) {
 func TestRFC3261_8_1_3_4_RedirectionsAreBounded(t *testing.T) {
 	for redirects, sent := range map[int]int{0: 1 + DefaultMaxRedirects, 2: 3, -1: 1} {
 		t.Run(fmt.Sprint(redirects), func(t *testing.T) {
-			inBubble(t, Options{MaxRedirects: redirects}, func(t *testing.T, b *bubble) {
+			onStage(t, Options{MaxRedirects: redirects}, func(t *testing.T, b *stage) {
 				invite, done := b.invite(t.Context())
 				for n := 1; n < sent; n++ {
 					b.Respond(invite, "302 Moved Temporarily", fmt.Sprintf("Contact: <sip:%d@192.0.2.2>, <sip:other%d@192.0.2.2>\n", n, n))
@@ -64,7 +64,7 @@ func TestRFC3261_8_1_3_4_RedirectionsAreBounded(t *testing.T) {
 			})
 		})
 	}
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "302 Moved Temporarily", "Contact: <"+b.URI("udp")+">, <sip:x@192.0.2.2>, <sip:x@192.0.2.2>\n")
 		invite = b.Request("INVITE")
@@ -93,7 +93,7 @@ func TestRFC3261_8_1_3_4_WhatIsNotFollowed(t *testing.T) {
 		"global refusal": {"603 Decline", "<sip:x@192.0.2.2>"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+			onStage(t, Options{}, func(t *testing.T, b *stage) {
 				invite, done := b.invite(t.Context())
 				rest := ""
 				if c.contact != "" {
@@ -129,7 +129,7 @@ func TestRFC3261_8_1_3_4_NeverFromSipsToSip(t *testing.T) {
 
 // A global refusal ends the search (RFC 3261 §21.6).
 func TestRFC3261_21_6_GlobalRefusalEndsTheSearch(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "302 Moved", "Contact: <sip:a@192.0.2.2>, <sip:b@192.0.2.2>\n")
 		b.Respond(b.Request("INVITE"), "603 Decline", "")
@@ -141,7 +141,7 @@ func TestRFC3261_21_6_GlobalRefusalEndsTheSearch(t *testing.T) {
 
 // What the first server asked for is not told to the one that it sends us to.
 func TestRFC3261_22_1_CredentialsStayWithTheirServer(t *testing.T) {
-	inBubble(t, Options{Password: "secret"}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{Password: "secret"}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "401 Unauthorized", `WWW-Authenticate: Digest realm="r", nonce="n"`+"\n")
 		invite = b.Request("INVITE")
@@ -157,7 +157,7 @@ func TestRFC3261_22_1_CredentialsStayWithTheirServer(t *testing.T) {
 
 // The end of the context ends the search.
 func TestRFC3261_8_1_3_4_GivenUpWhileRedirected(t *testing.T) {
-	inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
 		b.Respond(invite, "302 Moved", "Contact: <sip:a@192.0.2.77>, <sip:b@192.0.2.2>\n")
 		b.Request("ACK")
@@ -167,12 +167,12 @@ func TestRFC3261_8_1_3_4_GivenUpWhileRedirected(t *testing.T) {
 	})
 }
 
-func TestQuality(t *testing.T) {
+func TestQOf(t *testing.T) {
 	for q, want := range map[string]int{"": 1000, "1": 1000, "0.5": 500, "0": 0, "2": 0, "-1": 0, "NaN": 0, "x": 0} {
 		c := new(gosip.ContactHeader)
 		if q != "" {
 			c.Params.Add("Q", q)
 		}
-		assert.Equal(t, want, quality(c), q)
+		assert.Equal(t, want, qOf(c), q)
 	}
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/otrchat/otrchat/sip/siptest"
 )
 
-// A bubble is an agent at 192.0.2.1 on a network in memory, where timers pass at once, and a peer at 192.0.2.2 that talks to it over UDP.
-type bubble struct {
+// A stage is an agent at 192.0.2.1 on a network in memory, where timers pass at once, and a peer at 192.0.2.2 that talks to it over UDP.
+type stage struct {
 	*siptest.Peer
 	t     *testing.T
 	net   *siptest.Network
 	agent *Agent
 }
 
-func inBubble(t *testing.T, o Options, f func(t *testing.T, b *bubble)) {
+func onStage(t *testing.T, o Options, f func(t *testing.T, b *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		if o.Address == "" {
@@ -31,7 +31,7 @@ func inBubble(t *testing.T, o Options, f func(t *testing.T, b *bubble)) {
 			synctest.Wait() // sipgo opens a real socket to answer what it reads while its own is closed, and time would stand still
 			assert.NoError(t, a.Close())
 		})
-		b := &bubble{t: t, net: new(siptest.Network), agent: a}
+		b := &stage{t: t, net: new(siptest.Network), agent: a}
 		c, err := b.net.Host("192.0.2.1").ListenPacket(5060)
 		require.NoError(t, err)
 		require.NoError(t, a.listenOnPackets(c))
@@ -40,21 +40,21 @@ func inBubble(t *testing.T, o Options, f func(t *testing.T, b *bubble)) {
 	})
 }
 
-func (b *bubble) peer(ip string) *siptest.Peer {
+func (b *stage) peer(ip string) *siptest.Peer {
 	p := siptest.NewPeer(b.t, b.net.Host(ip))
 	p.Dial("udp", "192.0.2.1:5060")
 	return p
 }
 
 // invite calls the peer and returns the INVITE that it gets.
-func (b *bubble) invite(ctx context.Context) (*siptest.Message, <-chan invited) {
+func (b *stage) invite(ctx context.Context) (*siptest.Message, <-chan invited) {
 	b.t.Helper()
 	done := inviteTo(ctx, b.agent, b.URI("udp"))
 	return b.Request("INVITE"), done
 }
 
 // offer calls the agent, and returns the INVITE and what Accept returns.
-func (b *bubble) offer(headers string) (*siptest.Message, *Invitation) {
+func (b *stage) offer(headers string) (*siptest.Message, *Invitation) {
 	b.t.Helper()
 	invite := b.Send("INVITE sip:bob@192.0.2.1 SIP/2.0\n" + headers + b.SDP("active"))
 	i, err := b.agent.Accept(b.t.Context())
