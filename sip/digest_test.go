@@ -152,7 +152,7 @@ func TestDigestGivesUp(t *testing.T) {
 	}
 }
 
-func TestManyRealms(t *testing.T) {
+func TestRFC8760_2_4_ManyRealms(t *testing.T) {
 	c := &credentials{username: "u", password: "p"}
 	res := gosip.NewResponse(401, "")
 	for n := range 3 * maxChallenges {
