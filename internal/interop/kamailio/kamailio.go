@@ -32,7 +32,7 @@ type Relay struct {
 	URI     string         // what a client names in AUTH
 	Roots   *x509.CertPool // what its certificate is trusted by, nil without TLS
 
-	process *foreign.Process
+	*foreign.Process // Kamailio itself, with all its connections
 }
 
 // Start runs Kamailio as a relay on plain TCP, until the end of the test at the latest. The definitions are for kamailio.cfg, such as EXPIRES=60.
@@ -43,7 +43,7 @@ func Start(t testing.TB, definitions ...string) *Relay {
 	for _, d := range definitions {
 		args = append(args, "-A", d)
 	}
-	return start(t, t.TempDir(), &Relay{Address: address, URI: "msrp://" + address + ";tcp"}, args...)
+	return &Relay{Address: address, URI: "msrp://" + address + ";tcp", Process: start(t, t.TempDir(), config, address, args...)}
 }
 
 // StartTLS runs Kamailio as a relay on TLS, with a certificate for 127.0.0.1 and for the names.
@@ -54,62 +54,57 @@ func StartTLS(t testing.TB, names ...string) *Relay {
 	address, dir := freeAddress(t), t.TempDir()
 	write(t, filepath.Join(dir, "certificate.pem"), certificate)
 	write(t, filepath.Join(dir, "key.pem"), key)
-	return start(t, dir, &Relay{Address: address, URI: "msrps://" + address + ";tcp", Roots: roots}, "-l", "tls:"+address, "-A", "WITH_TLS")
+	process := start(t, dir, config, address, "-l", "tls:"+address, "-A", "WITH_TLS")
+	return &Relay{Address: address, URI: "msrps://" + address + ";tcp", Roots: roots, Process: process}
 }
 
-// Stop ends Kamailio with all its connections, and returns when it is gone. It is idempotent.
-func (r *Relay) Stop() { r.process.Stop() }
-
-// Memory is how many bytes of memory its processes take.
-func (r *Relay) Memory() (int64, error) { return r.process.Memory() }
-
-// Output is what Kamailio has logged.
-func (r *Relay) Output() string { return r.process.Output() }
-
-func start(t testing.TB, dir string, r *Relay, args ...string) *Relay {
+// start runs Kamailio and returns when it takes connections at the address.
+func start(t testing.TB, dir string, config []byte, address string, args ...string) *foreign.Process {
 	t.Helper()
 	file := filepath.Join(dir, "kamailio.cfg")
 	write(t, file, config)
 	// It stays in the foreground and writes to the standard error; 1 GiB at most is shared by its processes, 64 KiB of it for each connection, and 16
 	// MiB belong to each.
 	args = append([]string{"-f", file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", dir, "-w", dir}, args...)
-	r.process = foreign.Start(t, exec.Command(foreign.Need(t, "kamailio"), args...))
-	r.ready(t)
-	return r
-}
-
-// ready waits until Kamailio takes connections.
-func (r *Relay) ready(t testing.TB) {
-	t.Helper()
+	p := foreign.Start(t, exec.Command(foreign.Need(t, "kamailio"), args...))
 	deadline := time.After(patience)
 	for {
-		c, err := net.Dial("tcp", r.Address)
+		c, err := net.Dial("tcp", address)
 		if err == nil {
 			c.Close()
-			return
+			return p
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-deadline:
-			t.Fatalf("kamailio: does not listen: %v\n%s", err, r.Output())
-		case <-r.process.Done():
-			if strings.Contains(r.Output(), "could not find module <tls>") {
-				foreign.Missing(t, "Kamailio's module tls")
+			t.Fatalf("kamailio: does not listen: %v\n%s", err, p.Output())
+		case <-p.Done():
+			if _, module, found := strings.Cut(p.Output(), "could not find module <"); found {
+				module, _, _ = strings.Cut(module, ">")
+				foreign.Missing(t, "Kamailio's module "+module)
 			}
-			t.Fatalf("kamailio: ended:\n%s", r.Output())
+			t.Fatalf("kamailio: ended:\n%s", p.Output())
 		}
 	}
 }
 
-// freeAddress finds a port that nobody uses at the moment.
+// freeAddress finds a port that nobody uses at the moment, neither for TCP nor for UDP.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("kamailio: %v", err)
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("kamailio: %v", err)
+		}
+		c, err := net.ListenPacket("udp", l.Addr().String())
+		l.Close()
+		if err == nil {
+			c.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("kamailio: no free port")
+	return ""
 }
 
 func write(t testing.TB, file string, content []byte) {
