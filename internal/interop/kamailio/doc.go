@@ -3,11 +3,16 @@
 // larger receive buffer and a longer write queue: without the first it refuses frames with the 10,000 bytes of body which we send through relays, and
 // without the second it closes connections on which more than 32 KiB wait, after it has answered 200 for them.
 //
-// A test on a machine without Kamailio (Debian: kamailio, kamailio-tls-modules) is skipped, or fails when CI is set.
+// [StartProxy] runs it as the registrar and proxy of the SIP domain [Domain], on UDP, TCP, TLS and WebSockets, with digest on REGISTER and INVITE, and
+// [StartEdge] as an edge proxy before one, with Path and outbound (RFC 3327, RFC 5626). That configuration is proxy.cfg. The tests of package sip that need
+// them stand here too, and tests of a file whose name begins with proxy, registrar or edge are about them.
+//
+// A test on a machine without Kamailio (Debian: kamailio, kamailio-tls-modules, kamailio-websocket-modules, kamailio-outbound-modules) is skipped, or fails
+// when CI is set.
 //
 // # Concurrency
 //
-// Relays are independent of each other; a [Relay] may be used from several goroutines.
+// Relays and proxies are independent of each other; a [Relay] or [Proxy] may be used from several goroutines.
 //
 // # Limits
 //
@@ -17,5 +22,5 @@
 //
 // # Security
 //
-// It listens on 127.0.0.1 alone. With TLS it has a fresh certificate that is trusted through [Relay.Roots] only.
+// It listens on 127.0.0.1 alone. With TLS it has a fresh certificate that is trusted through its Roots only.
 package kamailio

@@ -50,7 +50,7 @@ func startProxy(t testing.TB, address, tlsAddress string, definitions []string) 
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "certificate.pem"), certificate)
 	write(t, filepath.Join(dir, "key.pem"), key)
-	args := []string{"-l", "udp:" + address, "-l", "tcp:" + address, "-l", "tls:" + tlsAddress, "-A", "WITH_TLS", "-A", "MIN_EXPIRES=60"}
+	args := []string{"-l", "udp:" + address, "-l", "tcp:" + address, "-l", "tls:" + tlsAddress, "-A", "WITH_TLS"}
 	for _, d := range definitions {
 		args = append(args, "-A", d)
 	}

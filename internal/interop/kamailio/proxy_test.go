@@ -1,7 +1,9 @@
 package kamailio_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -10,11 +12,26 @@ import (
 	"github.com/otrchat/otrchat/sip"
 )
 
-// newAgent makes an agent for a user of the domain, which reaches it by a network.
+// networks are those by which an agent can reach a proxy; connected are those on which it need not listen, because it is reached by the connection that it
+// has opened.
+var (
+	networks  = []string{"udp", "tcp"}
+	connected = []string{"tcp"}
+)
+
+// overNetworks runs f with a registrar for each network that an agent may reach it by.
+func overNetworks(t *testing.T, f func(t *testing.T, k *kamailio.Proxy, network string)) {
+	k := kamailio.StartProxy(t)
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) { f(t, k, network) })
+	}
+}
+
+// newAgent makes an agent for a user of the domain, which reaches the proxy by a network.
 func newAgent(t *testing.T, k *kamailio.Proxy, network, user string, amend ...func(*sip.Options)) *sip.Agent {
 	t.Helper()
 	o := &sip.Options{
-		Address: "sip:" + user + "@" + kamailio.Domain, Password: kamailio.Password, Realm: kamailio.Domain,
+		Address: address(user), Password: kamailio.Password, Realm: kamailio.Domain,
 		OutboundProxy: k.URI(network),
 	}
 	for _, f := range amend {
@@ -30,23 +47,160 @@ func newAgent(t *testing.T, k *kamailio.Proxy, network, user string, amend ...fu
 	return a
 }
 
-// register registers an agent.
+func address(user string) string { return "sip:" + user + "@" + kamailio.Domain }
+
+// register registers an agent, until the end of the test.
 func register(t *testing.T, a *sip.Agent, o *sip.RegisterOptions) *sip.Registration {
 	t.Helper()
 	r, err := a.Register(testContext(t), o)
 	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, r.Shutdown(testContext(t))) })
 	return r
 }
 
-func TestRFC3261_10_2_Register(t *testing.T) {
-	k := kamailio.StartProxy(t)
-	for _, network := range []string{"udp", "tcp"} {
-		t.Run(network, func(t *testing.T) {
-			a := newAgent(t, k, network, "alice")
-			r := register(t, a, nil)
-			s := r.State()
-			assert.True(t, s.Registered)
-			t.Logf("%+v", s)
-		})
+// newUser makes an agent that is registered.
+func newUser(t *testing.T, k *kamailio.Proxy, network, user string, amend ...func(*sip.Options)) *sip.Agent {
+	t.Helper()
+	a := newAgent(t, k, network, user, amend...)
+	register(t, a, nil)
+	return a
+}
+
+func side(id string) *sip.Media {
+	return &sip.Media{Path: []string{"msrp://127.0.0.1:2855/" + id + ";tcp"}, AcceptTypes: []string{"message/cpim", "text/plain"}}
+}
+
+// call places a call, which the other answers, and checks what each learns of the other.
+func call(t *testing.T, from, to *sip.Agent, target string) (caller, callee *sip.Call) {
+	t.Helper()
+	answered := make(chan error, 1)
+	go func() {
+		i, err := to.Accept(testContext(t))
+		if err == nil {
+			err = i.Ring(testContext(t))
+		}
+		if err == nil {
+			callee, err = i.Answer(testContext(t), side("callee"))
+		}
+		answered <- err
+	}()
+	caller, err := from.Invite(testContext(t), target, side("caller"))
+	require.NoError(t, err)
+	require.NoError(t, <-answered)
+	require.Equal(t, side("callee").Path, caller.Remote().Path)
+	require.Equal(t, side("caller").Path, callee.Remote().Path)
+	return caller, callee
+}
+
+func waitFor(t *testing.T, done <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		require.Fail(t, what)
 	}
+}
+
+// hangUp ends a call from one side and waits for the other.
+func hangUp(t *testing.T, c, other *sip.Call) {
+	t.Helper()
+	require.NoError(t, c.Bye(testContext(t)))
+	waitFor(t, other.Done(), "no BYE")
+	assert.ErrorIs(t, other.Err(), sip.ErrEnded)
+}
+
+func TestRFC3261_16_CallThroughAProxy(t *testing.T) {
+	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
+		alice, bob := newUser(t, k, network, "alice"), newUser(t, k, network, "bob")
+		a, b := call(t, alice, bob, address("bob"))
+		assert.Equal(t, address("bob"), a.RemoteAddress())
+		assert.Equal(t, address("alice"), b.RemoteAddress())
+		hangUp(t, a, b)
+		a, b = call(t, alice, bob, address("bob"))
+		hangUp(t, b, a)
+	})
+}
+
+// The two sides of a call need not reach the proxy in the same way.
+func TestRFC3261_16_CallFromOneNetworkToAnother(t *testing.T) {
+	k := kamailio.StartProxy(t)
+	alice, bob := newUser(t, k, "udp", "alice"), newUser(t, k, "tcp", "bob")
+	a, b := call(t, alice, bob, address("bob"))
+	hangUp(t, b, a)
+	b, a = call(t, bob, alice, address("alice"))
+	hangUp(t, b, a)
+}
+
+func TestRFC3261_16_Refusals(t *testing.T) {
+	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
+		alice, bob := newUser(t, k, network, "alice"), newUser(t, k, network, "bob")
+		_, err := alice.Invite(testContext(t), address("nobody"), side("caller"))
+		require.ErrorIs(t, err, sip.ErrUnavailable)
+		refused := make(chan error, 1)
+		go func() {
+			i, err := bob.Accept(testContext(t))
+			if err == nil {
+				err = i.Reject(testContext(t), 486, "Busy")
+			}
+			refused <- err
+		}()
+		_, err = alice.Invite(testContext(t), address("bob"), side("caller"))
+		require.ErrorIs(t, err, sip.ErrBusy)
+		require.NoError(t, <-refused)
+
+		mallory := newAgent(t, k, network, "mallory", func(o *sip.Options) { o.Password = "wrong" })
+		_, err = mallory.Invite(testContext(t), address("bob"), side("caller"))
+		var status *sip.StatusError
+		require.ErrorAs(t, err, &status)
+		assert.Equal(t, 407, status.Code)
+	})
+}
+
+func TestRFC3261_9_1_CancelThroughAProxy(t *testing.T) {
+	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
+		alice, bob := newUser(t, k, network, "alice"), newUser(t, k, network, "bob")
+		ctx, giveUp := context.WithCancel(testContext(t))
+		over := make(chan error, 1)
+		go func() {
+			_, err := alice.Invite(ctx, address("bob"), side("caller"))
+			over <- err
+		}()
+		i, err := bob.Accept(testContext(t))
+		require.NoError(t, err)
+		require.NoError(t, i.Ring(testContext(t)))
+		giveUp()
+		require.ErrorIs(t, <-over, context.Canceled)
+		waitFor(t, i.Done(), "no CANCEL")
+		assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
+	})
+}
+
+// Both agents of bob's ring; the first that answers has the call, and the proxy tells the other why it is canceled.
+func TestRFC3261_16_7_FirstAnswerWins(t *testing.T) {
+	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
+		alice := newUser(t, k, network, "alice")
+		bobs := []*sip.Agent{newUser(t, k, network, "bob"), newUser(t, k, network, "bob")}
+		ringing := make(chan *sip.Invitation, len(bobs))
+		for _, bob := range bobs {
+			go func() {
+				i, err := bob.Accept(testContext(t))
+				assert.NoError(t, err)
+				assert.NoError(t, i.Ring(testContext(t)))
+				ringing <- i
+			}()
+		}
+		called := make(chan *sip.Call, 1)
+		go func() {
+			c, err := alice.Invite(testContext(t), address("bob"), side("caller"))
+			assert.NoError(t, err)
+			called <- c
+		}()
+		first, second := <-ringing, <-ringing
+		c, err := first.Answer(testContext(t), side("callee"))
+		require.NoError(t, err)
+		waitFor(t, second.Done(), "no CANCEL")
+		assert.ErrorIs(t, second.Err(), sip.ErrCanceled)
+		assert.ErrorIs(t, second.Err(), sip.ErrAnsweredElsewhere)
+		hangUp(t, c, <-called)
+	})
 }
