@@ -65,7 +65,7 @@ func TestRFC5626_4_5_RegistersAgain(t *testing.T) {
 			require.NoError(t, err)
 			k.Stop()
 			await(t, r, func(s sip.RegistrationState) bool { return !s.Registered && s.Err != nil })
-			k = k.Again(t)
+			k.Again(t)
 			await(t, r, func(s sip.RegistrationState) bool { return s.Registered })
 			a, b := call(t, alice, bob, address("bob"))
 			hangUp(t, a, b)
