@@ -24,9 +24,10 @@ type binding struct {
 	gruu          string    // public GRUU
 	gruuURI       gosip.Uri // the same
 	temporaryGRUU string
-	routes        []gosip.Uri   // Service-Route
-	outbound      bool          // requests to us come over that connection (RFC 5626 §6)
-	flowTimer     time.Duration // 0: none
+	routes        []gosip.Uri            // Service-Route
+	outbound      bool                   // requests to us come over that connection (RFC 5626 §6)
+	flowTimer     time.Duration          // 0: none
+	old           []*gosip.ContactHeader // of ours, still listed
 }
 
 // binding reads the response to a REGISTER that asked for a time.

@@ -24,9 +24,14 @@ func (a *Agent) exchange(
 	if err != nil {
 		return nil, err
 	}
+	return a.exchangeAt(ctx, hops, c, build)
+}
+
+// exchangeAt is exchange where it is known where the request goes to. ctx ends with the agent.
+func (a *Agent) exchangeAt(ctx context.Context, hops []hop, c *credentials, build func(hop) *gosip.Request) (*gosip.Response, error) {
 	answered := make(round)
 	for n := 1; ; n++ {
-		res, err = a.failover(ctx, hops, func(h hop) (*gosip.Response, error) {
+		res, err := a.failover(ctx, hops, func(h hop) (*gosip.Response, error) {
 			req := build(h)
 			c.sign(req)
 			return a.transact(ctx, req, h)

@@ -40,7 +40,7 @@ func (r *Registration) register(ctx context.Context) (*binding, *gosip.Response,
 			r.mayHold(s)
 			return nil, nil, err
 		case s.response.IsSuccess():
-			return r.accept(ctx, s)
+			return r.accept(s)
 		case concessions == maxConcessions || !r.concede(s.response, &registrar):
 			return nil, s.response, statusError(s.response)
 		}
@@ -63,11 +63,10 @@ func (r *Registration) concede(res *gosip.Response, registrar *gosip.Uri) bool {
 		return had
 	case gosip.StatusMovedPermanently, gosip.StatusMovedTemporarily: // RFC 3261 §8.1.3.4
 		to, _, ok := contact(res)
-		if !ok || !isClean(res) || sameURI(to, *registrar) || !isBranchOf(to, r.dialog.target) {
+		if !ok || !isClean(res) || !isBranchOf(to, r.dialog.target) || sameHost(to.Host, registrar.Host) && to.Port == registrar.Port {
 			return false
 		}
-		to.User = ""
-		*registrar = to
+		registrar.Host, registrar.Port = to.Host, to.Port // and no maddr or the like
 		return true
 	}
 	return false
@@ -99,9 +98,21 @@ func (r *Registration) send(ctx context.Context, registrar gosip.Uri, expires ti
 		s.request, s.hop = req, h
 		return req
 	}
-	var err error
-	s.response, err = a.exchange(ctx, d.nextHop(), "", r.credentials, build)
+	hops, err := a.locate(ctx, d.nextHop(), "")
+	if err != nil {
+		return s, err
+	}
+	s.response, err = a.exchangeAt(ctx, r.lastFirst(hops), r.credentials, build)
 	return s, err
+}
+
+// lastFirst puts the hop of the latest binding in front: a refresh goes over the same flow (RFC 5626 §4.2.1).
+func (r *Registration) lastFirst(hops []hop) []hop {
+	i := slices.Index(hops, r.last)
+	if i < 0 {
+		return hops
+	}
+	return append([]hop{r.last}, slices.Delete(hops, i, i+1)...)
 }
 
 // contactParams are the parameters of our Contact (RFC 3261 §10.2.1, RFC 5626 §4.2.1).
@@ -130,24 +141,32 @@ func (r *Registration) supported() string {
 	return "path, outbound, gruu"
 }
 
-// accept reads the 200 to a REGISTER, and takes away what we had registered before where it is still there.
-func (r *Registration) accept(ctx context.Context, s *registering) (*binding, *gosip.Response, error) {
+// accept reads the 200 to a REGISTER.
+func (r *Registration) accept(s *registering) (*binding, *gosip.Response, error) {
+	r.last = s.hop
 	b, err := s.binding(r.asks, r.instance)
 	if err != nil {
+		r.mayHold(s)
 		return nil, s.response, err
 	}
 	if c := r.agent.streams.at(s.request.Destination()); c != nil && s.hop.network != "udp" {
 		b.gone = c.gone
 	}
-	old := slices.DeleteFunc(r.held, func(c *gosip.ContactHeader) bool {
+	b.old = slices.DeleteFunc(r.held, func(c *gosip.ContactHeader) bool {
 		return sameURI(c.Address, b.contact.Address) || !lists(s.response, c.Address)
 	})
-	if r.held = []*gosip.ContactHeader{b.contact}; len(old) > 0 {
-		if _, err := r.remove(ctx, old); err != nil {
-			r.agent.log.Debug("old contact stays registered", "error", err)
-		}
-	}
+	r.held = []*gosip.ContactHeader{b.contact}
 	return b, nil, nil
+}
+
+// tidy takes away what we had registered before where it is still there.
+func (r *Registration) tidy(b *binding) {
+	if len(b.old) == 0 {
+		return
+	}
+	if _, err := r.remove(r.staying, b.old); err != nil {
+		r.agent.log.Debug("old contact stays registered", "error", err)
+	}
 }
 
 // mayHold remembers what a REGISTER without a response may have registered.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ type Registration struct {
 	dialog   dialog                 // Call-ID, tag and sequence number stay (RFC 3261 §10.2.4)
 	asks     time.Duration          // Expires, as far as a registrar has raised it
 	outbound bool                   // reg-id is sent, where there is an instance and a connection (RFC 5626 §4.2)
+	last     hop                    // where the latest binding was made
 	held     []*gosip.ContactHeader // what the registrar may hold of us
 
 	mu      sync.Mutex
@@ -170,6 +172,7 @@ func (r *Registration) stay() error {
 			continue
 		case err == nil:
 			r.hold(b)
+			r.tidy(b)
 			since := time.Now()
 			if !r.rest(refreshAfter(b.granted), b.gone) {
 				failures = 0
@@ -186,7 +189,11 @@ func (r *Registration) stay() error {
 			return err
 		default:
 			failures++
-			r.set(func() { r.failure = err })
+			r.set(func() {
+				if r.failure = err; errors.Is(err, errNotBound) {
+					r.binding = nil
+				}
+			})
 		}
 		r.rest(pause(failures, refusal), nil)
 	}
