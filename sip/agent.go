@@ -51,6 +51,7 @@ type Agent struct {
 	invitations  map[invitationID]*Invitation
 	queue        []*Invitation
 	arrived      chan struct{} // holds a value while queue may have one
+	messages     chan *Message // for ReceiveMessage
 }
 
 // New checks the options and makes an agent. It does no I/O and starts nothing; call Listen next.
@@ -69,6 +70,7 @@ func New(o *Options) (*Agent, error) {
 		outgoing:    make(map[outgoingID]*outgoing),
 		invitations: make(map[invitationID]*Invitation),
 		arrived:     make(chan struct{}, 1),
+		messages:    make(chan *Message, maxMessages),
 	}
 	_, _ = rand.Read(a.tagKey[:]) // never fails
 	a.life, a.kill = context.WithCancel(context.Background())

@@ -51,15 +51,24 @@ func (i *Invitation) sendProvisional(res *gosip.Response) error {
 	return i.send(res)
 }
 
-// send sends a response. sipgo would repeat it in place of the 487 that it has sent after a CANCEL, so it gets that back.
 func (i *Invitation) send(res *gosip.Response) error {
-	err := i.tx.Respond(res)
+	err := i.agent.respondToInvite(i.request, i.tx, res)
+	if err == ErrCanceled {
+		return cmp.Or(i.notCanceled(), err) // it may have been faster than OnCancel
+	}
+	return err
+}
+
+// respondToInvite sends a response. ErrCanceled says that a CANCEL was faster: sipgo has sent 487, and would repeat ours in its place,
+// so it gets that back.
+func (a *Agent) respondToInvite(req *gosip.Request, tx *gosip.ServerTx, res *gosip.Response) error {
+	err := tx.Respond(res)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, gosip.ErrTransactionCanceled):
-		_ = i.tx.Respond(i.agent.response(i.request, gosip.StatusRequestTerminated, "Request Terminated")) // the same error
-		return cmp.Or(i.notCanceled(), ErrCanceled)                                                        // it may have been faster than OnCancel
+		_ = tx.Respond(a.response(req, gosip.StatusRequestTerminated, "Request Terminated")) // the same error
+		return ErrCanceled
 	}
 	return fmt.Errorf("sip: respond: %w", err)
 }
@@ -67,13 +76,7 @@ func (i *Invitation) send(res *gosip.Response) error {
 // Reject refuses the call with a status code from 300 to 699 and a reason phrase; an empty reason is fine. 486 says busy,
 // 603 that the user declined. The error is ErrCanceled, ErrAnswered, or that of the transport.
 func (i *Invitation) Reject(ctx context.Context, code int, reason string) error {
-	if code < 300 || code > 699 {
-		return fmt.Errorf("sip: reject: %d is no status code from 300 to 699", code)
-	}
-	if !isText(reason) || len(reason) > maxText {
-		return errors.New("sip: reject: the reason is too long or holds a control character")
-	}
-	if err := ctx.Err(); err != nil {
+	if err := checkReject(ctx, code, reason); err != nil {
 		return err
 	}
 	if err := i.claim(); err != nil {
@@ -82,6 +85,16 @@ func (i *Invitation) Reject(ctx context.Context, code int, reason string) error 
 	err := i.send(i.agent.response(i.request, code, reason))
 	i.finish(err)
 	return err
+}
+
+func checkReject(ctx context.Context, code int, reason string) error {
+	if code < 300 || code > 699 {
+		return fmt.Errorf("sip: reject: %d is no status code from 300 to 699", code)
+	}
+	if !isText(reason) || len(reason) > maxText {
+		return errors.New("sip: reject: the reason is too long or holds a control character")
+	}
+	return ctx.Err()
 }
 
 // Answer takes the call: it sends 200 OK with our side of the MSRP session and waits for the ACK, which also carries the
@@ -116,21 +129,19 @@ func (i *Invitation) prepare(ours *Media) (*Call, *gosip.Response, error) {
 	i.mu.Lock()
 	c.ringing = i.ringing
 	i.mu.Unlock()
+	c.ours = ours.clone()
 	var err error
 	if i.offer == nil {
 		if c.local, err = offerOf(ours); err == nil {
 			c.sdp = appendOffer(nil, c.origin, c.local)
 		}
 	} else if c.local, err = answerTo(i.offer, ours); err == nil {
-		c.chat = i.chat
-		c.remote = i.offer.clone()
-		c.remote.Setup = c.local.Setup.opposite()
-		c.sdp = appendAnswer(nil, c.origin, i.description, i.chat, c.local)
+		c.session = c.session.answer(i.description, i.chat, i.offer, c.local)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	res, err := c.accepted(i.request)
+	res, err := c.accepted(i.request, c.sdp)
 	return c, res, err
 }
 
@@ -141,7 +152,12 @@ func (i *Invitation) take(ctx context.Context, c *Call, res *gosip.Response) err
 		a.respond(i.request, i.tx, gosip.StatusTemporarilyUnavailable, "Shutting Down")
 		return ErrClosed
 	}
+	c.mu.Lock()
 	confirmed := c.expectACK(i.request)
+	c.note(i.request)
+	t, _ := a.answerTimer(i.request)
+	c.startTimer(t.interval, t.refresher == "uas")
+	c.mu.Unlock()
 	err := i.notCanceled()
 	if err == nil {
 		err = i.send(res)

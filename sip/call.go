@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"reflect"
 	"sync"
 	"time"
 
@@ -19,33 +18,41 @@ type Call struct {
 	name        string
 	credentials *credentials
 	done        chan struct{}
+	asked       chan *Reinvitation // holds what waits for AcceptReinvite
 
-	mu       sync.Mutex
-	dialog   dialog
-	origin   origin
-	sdp      []byte // our side as it was last sent
-	chat     int    // its media line
-	local    *Media
-	remote   *Media // nil until an answer came in the ACK
-	focus    bool
-	changed  chan struct{}
-	ack      *gosip.Request // ours, for a 2xx that comes again
-	ackHop   hop
-	pending  *confirmation
-	ringing  *provisional // of the invitation, for a PRACK that is late
-	arrivals []arrival
-	ending   bool // BYE was said, or is being said
-	over     bool // done is closed
-	err      error
+	mu        sync.Mutex
+	dialog    dialog
+	session   // what was agreed
+	focus     bool
+	changed   chan struct{}
+	acks      []sentACK
+	arrivals  []arrival
+	offering  bool          // an INVITE of ours is in progress
+	answering bool          // an offer of the peer's waits for our answer
+	pending   *confirmation // a 2xx of ours waits for its ACK
+	ringing   *provisional  // of the invitation, for a PRACK that is late
+	idle      chan struct{} // closed when one of the three ends
+	follows   bool          // AcceptReinvite was called
+	updates   bool          // the peer takes UPDATE
+	floor     time.Duration // the largest Min-SE that was heard of
+	interval  time.Duration // of the session timer, 0 for none
+	refreshes bool          // this side refreshes the session
+	timer     *time.Timer   // until the next refresh, or the end; nil before the first
+	round     uint          // how often it was started or stopped
+	ending    bool          // BYE was said, or is being said
+	over      bool          // done is closed
+	err       error
 }
 
 func (a *Agent) newCall(d dialog, address, name string) *Call {
 	return &Call{
 		agent: a, dialog: d, address: address, name: name,
 		credentials: a.newCredentials(),
-		origin:      newOrigin(),
+		session:     session{origin: newOrigin()},
 		done:        make(chan struct{}),
+		asked:       make(chan *Reinvitation, 1),
 		changed:     make(chan struct{}),
+		idle:        make(chan struct{}),
 	}
 }
 
@@ -116,14 +123,6 @@ func (c *Call) setFocus(focus bool) {
 	}
 }
 
-// setMedia is called with c.mu held.
-func (c *Call) setMedia(local, remote *Media) {
-	if !reflect.DeepEqual(local, c.local) || !reflect.DeepEqual(remote, c.remote) {
-		c.local, c.remote = local, remote
-		c.change()
-	}
-}
-
 // change is called with c.mu held.
 func (c *Call) change() {
 	close(c.changed)
@@ -133,8 +132,9 @@ func (c *Call) change() {
 // Done is closed when the call is over, whoever ended it.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Err says why the call is over: ErrClosed when we hung up, ErrEnded when the peer did, ErrTimeout when an ACK never
-// came. It is nil while the call is up.
+// Err says why the call is over: ErrClosed when we hung up, ErrEnded when the peer did, ErrTimeout when the peer did not answer, an ACK
+// never came or nobody refreshed the session, a *StatusError when the peer knew nothing of the call any more. It is nil while the
+// call is up.
 func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -254,6 +254,7 @@ func (c *Call) finish(err error) {
 	}
 	c.over = true
 	c.err = err
+	c.stopTimer()
 	close(c.done)
 }
 

@@ -15,22 +15,25 @@ type confirmation struct {
 	done   chan struct{} // closed when nothing is waited for any more
 }
 
-// accepted makes the 200 to an INVITE, with our Contact and c.sdp.
-func (c *Call) accepted(req *gosip.Request) (*gosip.Response, error) {
+// accepted makes the 200 to an INVITE or an UPDATE, with our Contact and our side of the session if there is one to say.
+func (c *Call) accepted(req *gosip.Request, sdp []byte) (*gosip.Response, error) {
 	h, err := c.agent.contact(sourceOf(req))
 	if err != nil {
 		return nil, err
 	}
-	res := c.agent.response(req, gosip.StatusOK, "OK", append(c.agent.capabilities(), h, header("Content-Type", typeSDP))...)
-	res.SetBody(c.sdp)
+	t, _ := c.agent.answerTimer(req) // it was not refused before
+	hs := append(c.agent.capabilities(), t.headers(req)...)
+	res := c.agent.response(req, gosip.StatusOK, "OK", append(hs, h)...)
+	if sdp != nil {
+		res.AppendHeader(header("Content-Type", typeSDP))
+	}
+	res.SetBody(sdp)
 	return res, nil
 }
 
-// expectACK is called before the 2xx to req is sent. A 2xx from before needs no ACK any more: the peer would not have gone on
-// without having seen it.
+// expectACK is called with c.mu held before the 2xx to req is sent. A 2xx from before needs no ACK any more: the peer would not
+// have gone on without having seen it.
 func (c *Call) expectACK(req *gosip.Request) *confirmation {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.settle(c.pending)
 	c.pending = &confirmation{seq: req.CSeq().SeqNo, offers: len(req.Body()) == 0, done: make(chan struct{})}
 	return c.pending
@@ -40,6 +43,7 @@ func (c *Call) expectACK(req *gosip.Request) *confirmation {
 func (c *Call) settle(p *confirmation) {
 	if p != nil && c.pending == p {
 		c.pending = nil
+		c.settled()
 		close(p.done)
 	}
 }
@@ -89,32 +93,24 @@ func (c *Call) acknowledge(ack *gosip.Request) {
 		return
 	}
 	c.pending = nil
-	var err error
+	c.settled()
+	var (
+		next session
+		err  error
+	)
 	if p.offers {
-		err = c.takeAnswer(ack)
+		if next, err = c.session.answered(ack, c.session); err == nil && c.remote != nil && !sameSession(next.remote, c.remote) {
+			err = fmt.Errorf("%w: the answer moves the session", ErrMedia)
+		}
+		if err == nil {
+			c.setSession(next)
+		}
 	}
 	c.mu.Unlock()
 	if err != nil {
 		c.hangUp(err) // before p.done, so that Answer sees the error
 	}
 	close(p.done)
-}
-
-// takeAnswer reads the answer in an ACK. It is called with c.mu held.
-func (c *Call) takeAnswer(ack *gosip.Request) error {
-	d, err := readDescription(ack)
-	if err != nil {
-		return err
-	}
-	local, remote, err := d.answered(c.chat, c.local)
-	if err != nil {
-		return err
-	}
-	if c.remote != nil && !sameSession(remote, c.remote) {
-		return fmt.Errorf("%w: the answer moves the session", ErrMedia)
-	}
-	c.setMedia(local, remote)
-	return nil
 }
 
 // readDescription reads an answer from an ACK or a 2xx.
@@ -127,60 +123,4 @@ func readDescription(m message) (*description, error) {
 		return nil, errors.Join(ErrMedia, err)
 	}
 	return d, nil
-}
-
-// reinvited takes an INVITE within the dialog: a keep-alive, a hold of another stream, a new Contact. The MSRP
-// session stays as it is; an offer that moves it is refused, and a refused one changes nothing (RFC 3261 §14.2).
-func (c *Call) reinvited(req *gosip.Request, tx *gosip.ServerTx) {
-	if len(req.Body()) > 0 {
-		if r := c.reoffered(req); r != nil {
-			c.agent.respond(req, tx, r.code, r.reason, r.headers...)
-			return
-		}
-	}
-	c.mu.Lock()
-	if target, focus, ok := contact(req); ok { // target refresh (RFC 3261 §12.2.2)
-		c.dialog.target = target
-		c.setFocus(focus)
-	}
-	res, err := c.accepted(req)
-	c.mu.Unlock()
-	if err != nil {
-		c.agent.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error")
-		return
-	}
-	p := c.expectACK(req)
-	if err := tx.Respond(res); err != nil {
-		c.agent.log.Debug("response not sent", "method", "INVITE", "code", gosip.StatusOK)
-	}
-	c.agent.task(func() { c.confirm(tx, res, p) })
-}
-
-// reoffered fits our side to a new offer, which must name the same MSRP session, and keeps the roles.
-func (c *Call) reoffered(req *gosip.Request) *refusal {
-	d, r := readOffer(req)
-	if r != nil {
-		return r
-	}
-	refuse := &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
-	chat, offer, err := d.offered(true)
-	if err != nil {
-		return refuse
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.remote == nil || !sameSession(offer, c.remote) {
-		return refuse
-	}
-	if _, err := AnswerSetup(offer.Setup, c.local.Setup); err != nil {
-		return refuse
-	}
-	offer.Setup = c.remote.Setup
-	c.chat = chat
-	c.setMedia(c.local, offer)
-	if sdp := appendAnswer(nil, c.origin, d, chat, c.local); string(sdp) != string(c.sdp) {
-		c.origin.version++
-		c.sdp = appendAnswer(nil, c.origin, d, chat, c.local)
-	}
-	return nil
 }

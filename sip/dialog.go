@@ -26,6 +26,8 @@ type dialog struct {
 	local, remote party
 	target        gosip.Uri   // remote target: where the peer is
 	routes        []gosip.Uri // proxies on the way, the first one first
+	secure        bool        // the INVITE went to a sips URI: nothing of the dialog goes over plain connections (RFC 3261 §12.1.1)
+	taken         bool        // the peer began it: the Call-ID is the peer's
 	network       string      // what the dialog came up on, for a target that names none
 	localSeq      uint32
 	remoteSeq     int64 // -1 before the first request of the peer
@@ -145,7 +147,9 @@ func (a *Agent) serverDialog(req *gosip.Request) dialog {
 		remote:    party{req.From().DisplayName, req.From().Address},
 		target:    target,
 		routes:    recordRoutes(req),
-		network:   strings.ToLower(req.Transport()),
+		taken:     true,
+		secure:    req.Recipient.Scheme == "sips",
+		network:   sourceOf(req).network,
 		remoteSeq: int64(req.CSeq().SeqNo),
 	}
 }
@@ -155,10 +159,18 @@ func (d dialog) confirm(res *gosip.Response) dialog {
 	d.id.remote = toTag(res)
 	d.routes = recordRoutes(res)
 	slices.Reverse(d.routes)
+	d.secure = d.secure || d.target.Scheme == "sips"
 	if target, _, ok := contact(res); ok {
-		d.target = target
+		d.refresh(target)
 	}
 	return d
+}
+
+// refresh takes a new remote target (RFC 3261 §12.2). A secure dialog stays with sips.
+func (d *dialog) refresh(target gosip.Uri) {
+	if !d.secure || target.Scheme == "sips" {
+		d.target = target
+	}
 }
 
 // request makes a request of the dialog (RFC 3261 §12.2.1.1) with the given sequence number.
@@ -199,7 +211,7 @@ func (d *dialog) nextHop() gosip.Uri {
 	if len(d.routes) > 0 {
 		next = d.routes[0]
 	}
-	if d.target.Scheme == "sips" {
+	if d.secure || d.target.Scheme == "sips" {
 		next.Scheme = "sips"
 	}
 	return next

@@ -24,12 +24,16 @@
 //
 // In an offer, message lines with TCP/MSRP (and TCP/TLS/MSRP with [Options.AcceptTLS]) are understood; all other
 // media lines, file transfers (RFC 5547) and one-way sessions are declined with port 0, and an offer without an acceptable
-// line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup]. A
-// re-INVITE that leaves the MSRP session as it is gets the same answer again; one that moves it is refused with 488.
+// line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup].
 // A list of accepted types that is a bare "*" is legal but refused by Blink and SylkServer: name the types.
 //
-// Not there yet: TLS, DNS beyond host addresses (RFC 3263), reliable provisional responses, session
-// timers, and re-INVITEs of our own.
+// Within a call [Call.Reinvite] moves, holds or changes the session. What a peer changes and leaves on its path, a hold for example, is
+// answered without the application, and [Call.Changed] tells of it; an offer that moves the session goes to
+// [Call.AcceptReinvite], and is refused with 488 where nobody has called that. Session timers (RFC 4028) end a call whose peer has
+// vanished; with a negative [Options.SessionExpires] nothing does. REFER and SUBSCRIBE are refused with 405, and single messages (MESSAGE, RFC
+// 3428) too unless [Options.MessageTypes] names what [Agent.ReceiveMessage] shall hand over.
+//
+// Not there yet: TLS.
 //
 // # Concurrency
 //
@@ -45,7 +49,7 @@
 //
 // What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
 // TCP connections ([Options.MaxConnections]; dead ones are found by TCP keep-alive), server transactions (4096, for 32
-// seconds each), source addresses of datagrams (4096), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
+// seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), source addresses of datagrams (4096), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
 // (16 URIs), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //

@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"context"
 	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -32,7 +31,7 @@ func (o *outgoing) provisional(res *gosip.Response) {
 	target, focus, ok := contact(res)
 	switch {
 	case e != nil && ok:
-		e.dialog.target = target
+		e.dialog.refresh(target)
 	case e == nil && len(o.early) == maxForks:
 		return
 	case e == nil:
@@ -59,13 +58,7 @@ func (o *outgoing) established(res *gosip.Response) (*Call, error) {
 		c.hangUp(errMalformed)
 		return nil, errMalformed
 	}
-	d, err := readDescription(answer)
-	if err == nil {
-		c.mu.Lock()
-		c.local, c.remote, err = d.answered(0, o.local)
-		c.mu.Unlock()
-	}
-	if err != nil {
+	if err := c.begin(res, answer); err != nil {
 		c.hangUp(err)
 		return nil, err
 	}
@@ -87,7 +80,7 @@ func (o *outgoing) confirm(res *gosip.Response) (*Call, *gosip.Response) {
 	if e.answer != nil {
 		answer = e.answer
 	}
-	c.credentials, c.origin, c.sdp, c.local, c.focus = o.credentials, o.origin, o.sdp, o.local, e.focus
+	c.credentials, c.session, c.focus = o.credentials, o.session, e.focus
 	if _, focus, ok := contact(res); ok {
 		c.focus = focus
 	}
@@ -100,22 +93,13 @@ func (o *outgoing) acknowledge(res *gosip.Response) (*Call, *gosip.Response, err
 	if !o.agent.register(c, true) {
 		return nil, nil, ErrClosed
 	}
-	d := c.dialog
-	ack := d.request(gosip.ACK, res.CSeq().SeqNo)
 	o.mu.Lock()
-	if invite := o.invite; invite.CSeq().SeqNo == res.CSeq().SeqNo { // the same credentials as the INVITE (RFC 3261 §22.1)
-		gosip.CopyHeaders("Authorization", invite, ack)
-		gosip.CopyHeaders("Proxy-Authorization", invite, ack)
-	}
+	invite := o.invite
 	o.mu.Unlock()
-	sent, h, err := o.agent.write(ack, &d)
-	if err != nil {
+	if err := c.sendACK(invite, res); err != nil {
 		c.end(err)
 		return nil, nil, err
 	}
-	c.mu.Lock()
-	c.ack, c.ackHop = sent, h
-	c.mu.Unlock()
 	return c, answer, nil
 }
 
@@ -140,33 +124,10 @@ func (a *Agent) strayResponse(res *gosip.Response) {
 	a.mu.Unlock()
 	switch {
 	case c != nil:
-		c.acknowledgeAgain()
+		c.acknowledgeAgain(res.CSeq().SeqNo)
 	case o != nil && strings.TrimSpace(toTag(res)) != "" && o.forks.Add(1) <= maxForks:
 		if c, _, err := o.acknowledge(res); err == nil {
 			c.hangUp(answeredElsewhere)
 		}
-	}
-}
-
-// acknowledgeAgain sends the same ACK once more.
-func (c *Call) acknowledgeAgain() {
-	c.mu.Lock()
-	var ack *gosip.Request
-	if c.ack != nil {
-		ack = c.ack.Clone()
-	}
-	h := c.ackHop
-	c.mu.Unlock()
-	if ack == nil {
-		return // it is being sent
-	}
-	ctx, cancel := context.WithTimeout(c.agent.life, 64*gosip.T1)
-	defer cancel()
-	err := c.agent.connect(ctx, ack, h)
-	if err == nil {
-		err = c.agent.transport.WriteMsg(ack)
-	}
-	if err != nil {
-		c.agent.log.Debug("ACK not sent", "error", err)
 	}
 }

@@ -51,7 +51,7 @@ func (a *Agent) invited(req *gosip.Request, tx *gosip.ServerTx) {
 		refusal = a.enqueue(i)
 	}
 	if refusal != nil {
-		a.respond(req, tx, refusal.code, refusal.reason, refusal.headers...)
+		a.refuse(req, tx, refusal)
 		return
 	}
 	// A CANCEL that was faster has been answered by sipgo already.
@@ -91,10 +91,10 @@ func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitati
 	if _, i.focus, ok = contact(req); !ok {
 		return nil, &refusal{code: gosip.StatusBadRequest, reason: "Contact Required"}
 	}
-	if len(req.Body()) == 0 {
-		return i, nil
+	_, r := a.answerTimer(req)
+	if r != nil || len(req.Body()) == 0 {
+		return i, r
 	}
-	var r *refusal
 	if i.description, r = readOffer(req); r != nil {
 		return nil, r
 	}
@@ -121,11 +121,15 @@ func readOffer(req *gosip.Request) (*description, *refusal) {
 // isSDP looks at Content-Type and Content-Encoding.
 func isSDP(m message) bool {
 	t := m.ContentType()
-	if t == nil || len(m.GetHeaders("Content-Encoding")) > 0 || len(m.GetHeaders("e")) > 0 {
+	if t == nil || isEncoded(m) {
 		return false
 	}
 	name, _, _ := strings.Cut(t.Value(), ";")
 	return strings.EqualFold(strings.TrimSpace(name), typeSDP)
+}
+
+func isEncoded(m message) bool {
+	return len(m.GetHeaders("Content-Encoding")) > 0 || len(m.GetHeaders("e")) > 0
 }
 
 // enqueue registers the invitation and puts it before Accept, within the limits.

@@ -44,7 +44,11 @@ func (a *Agent) sendInvite(
 			ringing = true
 			early(res)
 		case <-tx.Done():
-			return nil, nil, transactionError(tx)
+			err := transactionError(tx)
+			if ringing {
+				err = noFailover(err) // it may be ringing there
+			}
+			return nil, nil, err
 		case <-givenUp:
 			givenUp = nil
 			deadline = time.After(64 * gosip.T1)

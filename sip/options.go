@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
+	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
@@ -50,6 +53,15 @@ type Options struct {
 	// a media line is declined otherwise. Default: false.
 	AcceptTLS bool
 
+	// MessageTypes are the content types of MESSAGE requests (RFC 3428) that the application reads with ReceiveMessage,
+	// such as "text/plain" or "text/*". Default: none, MESSAGE is refused with 405.
+	MessageTypes []string
+
+	// SessionExpires is the session interval that we ask for (RFC 4028): every call is refreshed at half of it, so that a
+	// peer that has vanished is found. At least 90 s. Negative: none, and a call whose peer vanishes stays up until Bye or
+	// Close. Default: DefaultSessionExpires.
+	SessionExpires time.Duration
+
 	// UserAgent is the text of the User-Agent and Server header fields. Default: "otrchat".
 	UserAgent string
 
@@ -75,6 +87,7 @@ type Options struct {
 
 // Defaults of Options.
 const (
+	DefaultSessionExpires = 30 * time.Minute
 	DefaultMaxRedirects   = 5
 	DefaultMaxCalls       = 256
 	DefaultMaxInvitations = 32
@@ -100,6 +113,8 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	c.Username = cmp.Or(c.Username, self.User)
 	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
 	c.MaxRedirects = cmp.Or(c.MaxRedirects, DefaultMaxRedirects)
+	c.SessionExpires = cmp.Or(c.SessionExpires, DefaultSessionExpires)
+	c.MessageTypes = slices.Clone(c.MessageTypes)
 	c.MaxCalls = cmp.Or(c.MaxCalls, DefaultMaxCalls)
 	c.MaxInvitations = cmp.Or(c.MaxInvitations, DefaultMaxInvitations)
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
@@ -121,6 +136,17 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 }
 
 func (o *Options) check() error {
+	if o.SessionExpires > 0 && o.SessionExpires < minSession || o.SessionExpires > maxSession {
+		return fmt.Errorf("sip: Options.SessionExpires is not between %v and %v", minSession, maxSession)
+	}
+	if len(o.MessageTypes) > maxWords {
+		return fmt.Errorf("sip: Options.MessageTypes has more than %d entries", maxWords)
+	}
+	for _, t := range o.MessageTypes {
+		if major, minor, _ := strings.Cut(t, "/"); len(t) > maxWord || !isToken(major) || !isToken(minor) {
+			return errors.New("sip: Options.MessageTypes holds what is no media type such as \"text/plain\"")
+		}
+	}
 	for _, f := range []struct{ name, text string }{
 		{"DisplayName", o.DisplayName},
 		{"Username", o.Username},

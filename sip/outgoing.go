@@ -20,9 +20,7 @@ type outgoingID struct{ callID, local string }
 type outgoing struct {
 	agent    *Agent
 	address  string
-	local    *Media
-	origin   origin
-	sdp      []byte
+	session  session   // our offer
 	deadline time.Time // of the context of Invite, for Expires; zero without one
 
 	ctx    context.Context // ends when the caller of Invite gives up, or the agent's life
@@ -34,6 +32,7 @@ type outgoing struct {
 	mu          sync.Mutex
 	dialog      dialog // without a remote tag
 	credentials *credentials
+	floor       time.Duration     // the Min-SE that was demanded
 	invite      *gosip.Request    // the one that was sent last
 	early       map[string]*early // by remote tag
 }
@@ -98,12 +97,11 @@ func (a *Agent) newOutgoing(target gosip.Uri, local *Media) *outgoing {
 			remoteSeq: -1,
 		},
 		address: addressOfRecord(to),
-		local:   local,
-		origin:  newOrigin(),
+		session: session{origin: newOrigin(), ours: local, local: local},
 		early:   make(map[string]*early),
 		result:  make(chan outcome),
 	}
-	o.sdp = appendOffer(nil, o.origin, local)
+	o.session.sdp = appendOffer(nil, o.session.origin, local)
 	o.ctx, o.giveUp = context.WithCancelCause(a.life)
 	return o
 }
@@ -189,7 +187,7 @@ func (o *outgoing) attempt() (*Call, *gosip.Response, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		again := o.credentials.learn(res, answered)
+		again := o.credentials.learn(res, answered) || o.raise(res)
 		switch {
 		case res.IsSuccess():
 			defer tx.Terminate() // after the call is registered: a 2xx that comes again finds one of the two
@@ -199,6 +197,15 @@ func (o *outgoing) attempt() (*Call, *gosip.Response, error) {
 			return nil, res, statusError(res)
 		}
 	}
+}
+
+// raise takes a 422 and reports whether it is worth asking for a longer session interval.
+func (o *outgoing) raise(res *gosip.Response) bool {
+	floor, ok := tooShort(res, max(o.floor, o.agent.opts.SessionExpires))
+	if ok {
+		o.floor = floor
+	}
+	return ok
 }
 
 // count starts another INVITE: what came of the one before is over.
@@ -219,27 +226,19 @@ func (o *outgoing) sendTo(h hop) (*gosip.ClientTx, *gosip.Response, error) {
 	o.mu.Lock()
 	o.dialog.network, o.invite = sent.network, req
 	o.mu.Unlock()
-	heard := false
-	tx, res, err := o.agent.sendInvite(o.ctx, req, func(res *gosip.Response) {
-		heard = true
-		o.provisional(res)
-	})
-	if err != nil && heard { // it may be ringing there
-		err = noFailover(err)
-	}
-	return tx, res, err
+	return o.agent.sendInvite(o.ctx, req, o.provisional)
 }
 
 func (o *outgoing) request() *gosip.Request {
 	req := o.dialog.request(gosip.INVITE, o.dialog.localSeq)
-	for _, h := range o.agent.capabilities() {
+	for _, h := range append(o.agent.capabilities(), o.agent.timerOffer(sessionTimer{}, o.floor)...) {
 		req.AppendHeader(h)
 	}
 	if left := time.Until(o.deadline); left > 0 && !o.deadline.IsZero() { // RFC 3261 §13.2.1
 		req.AppendHeader(header("Expires", strconv.Itoa(1+int(left/time.Second))))
 	}
 	req.AppendHeader(header("Content-Type", typeSDP))
-	req.SetBody(o.sdp)
+	req.SetBody(o.session.sdp)
 	o.credentials.sign(req)
 	return req
 }

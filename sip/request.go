@@ -73,10 +73,13 @@ func (a *Agent) contact(h hop) (gosip.Header, error) {
 	return c, nil
 }
 
-// addContact adds our Contact to an INVITE, and our address to the Contact of a REGISTER that has none.
+// refreshesTarget reports whether req tells the peer where we are (RFC 3261 §12.2, RFC 3311 §5.1).
+func refreshesTarget(req *gosip.Request) bool { return req.IsInvite() || req.Method == gosip.UPDATE }
+
+// addContact adds our Contact to a request that needs one, and our address to the Contact of a REGISTER that has none.
 func (a *Agent) addContact(req *gosip.Request, h hop) error {
 	switch c := req.Contact(); {
-	case req.IsInvite() && c == nil:
+	case refreshesTarget(req) && c == nil:
 		c, err := a.contact(h)
 		if err != nil {
 			return err
@@ -120,7 +123,7 @@ func (a *Agent) prepareTCP(ctx context.Context, req *gosip.Request, h hop) (hop,
 	if err := a.addVia(req, h); err != nil {
 		return h, err
 	}
-	if req.IsInvite() {
+	if refreshesTarget(req) {
 		req.RemoveHeader("Contact")
 	} else if c := req.Contact(); c != nil {
 		c.Address = gosip.Uri{}

@@ -35,7 +35,7 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 		tx.Terminate()
 	case a.admit(tx) || req.IsInvite() && !a.startsDialog(req):
 		a.dispatch(req, tx)
-	case req.IsInvite():
+	case req.IsInvite() || req.Method == gosip.MESSAGE:
 		a.respond(req, tx, gosip.StatusServiceUnavailable, "Service Unavailable", header("Retry-After", retryAfter))
 		tx.Terminate()
 	default:
@@ -56,7 +56,7 @@ func (a *Agent) admit(tx *gosip.ServerTx) bool {
 func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 	c, served, inOrder := a.turn(req)
 	defer served()
-	strange := unsupported(req)
+	strange := a.unsupported(req)
 	switch {
 	case req.SipVersion != "SIP/2.0":
 		a.respond(req, tx, gosip.StatusVersionNotSupported, "Version Not Supported")
@@ -66,6 +66,8 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 		a.respond(req, tx, 416, "Unsupported URI Scheme")
 	case req.IsCancel(): // one that matches an INVITE is answered by sipgo
 		a.refuseUnknown(req, tx)
+	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips": // RFC 3261 §8.2.2.1
+		a.respond(req, tx, 416, "Unsupported URI Scheme")
 	case strange != "": // RFC 3261 §8.2.2.3
 		a.respond(req, tx, gosip.StatusBadExtension, "Bad Extension", header("Unsupported", strange))
 	case !a.startsDialog(req):
@@ -74,6 +76,8 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 		a.invited(req, tx)
 	case req.Method == gosip.OPTIONS:
 		a.options(req, tx)
+	case req.Method == gosip.MESSAGE && a.takesMessages():
+		a.message(req, tx, c)
 	case slices.Contains([]gosip.RequestMethod{gosip.BYE, gosip.INFO, gosip.NOTIFY, gosip.PRACK}, req.Method):
 		a.refuseUnknown(req, tx) // without a dialog they mean nothing (RFC 3261 §15.1.2, RFC 6665 §4.1.3)
 	default:
@@ -83,15 +87,15 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 
 func (a *Agent) refuseMethod(req *gosip.Request, tx *gosip.ServerTx) {
 	if known[req.Method] {
-		a.respond(req, tx, gosip.StatusMethodNotAllowed, "Method Not Allowed", header("Allow", allowed))
+		a.respond(req, tx, gosip.StatusMethodNotAllowed, "Method Not Allowed", header("Allow", a.allow()))
 		return
 	}
-	a.respond(req, tx, gosip.StatusNotImplemented, "Not Implemented", header("Allow", allowed))
+	a.respond(req, tx, gosip.StatusNotImplemented, "Not Implemented", header("Allow", a.allow()))
 }
 
 // options tells what we can do (RFC 3261 §11.2).
 func (a *Agent) options(req *gosip.Request, tx *gosip.ServerTx) {
-	hs := append(a.capabilities(), header("Accept", typeSDP))
+	hs := append(a.capabilities(), header("Accept", strings.Join(append([]string{typeSDP}, a.opts.MessageTypes...), ", ")))
 	if c, err := a.contact(sourceOf(req)); err == nil {
 		hs = append(hs, c)
 	}
@@ -107,7 +111,7 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx, c *Call, inO
 		a.refuseUnknown(req, tx)
 	case !inOrder:
 		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error")
-	case req.IsInvite():
+	case req.IsInvite() || req.Method == gosip.UPDATE:
 		c.reinvited(req, tx)
 	case req.Method == gosip.BYE:
 		c.end(because(ErrEnded, req)) // first, so that whoever sees the answer sees the call over
@@ -118,6 +122,8 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx, c *Call, inO
 		a.options(req, tx)
 	case req.Method == gosip.PRACK:
 		a.pracked(req, tx, c.ringing)
+	case req.Method == gosip.MESSAGE && a.takesMessages():
+		a.message(req, tx, c)
 	default:
 		a.refuseMethod(req, tx)
 	}
@@ -134,7 +140,7 @@ func (a *Agent) serveEarly(req *gosip.Request, tx *gosip.ServerTx) {
 	}
 	calling := o != nil && !o.isOver()
 	switch {
-	case calling && req.IsInvite(): // ours is in progress (RFC 3261 §14.2)
+	case calling && (req.IsInvite() || req.Method == gosip.UPDATE && len(req.Body()) > 0): // RFC 3261 §14.2, RFC 3311 §5.2
 		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
 	case i != nil && req.Method == gosip.BYE && i.hungUp(): // RFC 3261 §15
 		a.respond(req, tx, gosip.StatusOK, "OK")
@@ -161,6 +167,10 @@ func (a *Agent) info(req *gosip.Request, tx *gosip.ServerTx) {
 	default:
 		a.respond(req, tx, gosip.StatusOK, "OK")
 	}
+}
+
+func (a *Agent) refuse(req *gosip.Request, tx *gosip.ServerTx, r *refusal) {
+	a.respond(req, tx, r.code, r.reason, r.headers...)
 }
 
 // respond sends a response. An error means that the peer is gone, which its transaction will tell as well.

@@ -19,14 +19,14 @@ func TestOutOfDialogRequests(t *testing.T) {
 		code          int
 		header, value string
 	}{
-		{"OPTIONS", "", 200, "Allow", allowed},
+		{"OPTIONS", "", 200, "Allow", bob.allow()},
 		{"OPTIONS", "", 200, "Accept", "application/sdp"},
 		{"BYE", "", 481, "", ""},
 		{"CANCEL", "", 481, "", ""},
 		{"INFO", "", 481, "", ""},
-		{"MESSAGE", "", 405, "Allow", allowed},
-		{"SUBSCRIBE", "", 405, "Allow", allowed},
-		{"FOO", "", 501, "Allow", allowed},
+		{"MESSAGE", "", 405, "Allow", bob.allow()},
+		{"SUBSCRIBE", "", 405, "Allow", bob.allow()},
+		{"FOO", "", 501, "Allow", bob.allow()},
 		{"OPTIONS", "Require: foo\n", 420, "Unsupported", "foo"},
 		{"INVITE", "Require: foo, bar\n", 420, "Unsupported", "foo, bar"},
 		{"INVITE", "Content-Type: text/plain\n\nhello", 415, "Accept", "application/sdp"},
@@ -212,7 +212,7 @@ func TestInDialogRequests(t *testing.T) {
 		{3, "INFO", "Info-Package: foo\n", 469},
 		{4, "INFO", "Content-Type: text/plain\n\nx", 415},
 		{5, "OPTIONS", "", 200},
-		{6, "UPDATE", "", 405},
+		{6, "UPDATE", "", 200},
 		{7, "FOO", "", 501},
 		{7, "INFO", "", 500}, // not newer
 		{2, "BYE", "", 500},  // older

@@ -1,0 +1,259 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// moveTime is how long a Reinvitation waits for Answer or Reject at most.
+const moveTime = 30 * time.Second
+
+// A Reinvitation is a peer's offer to move the MSRP session of a call: to another path, to TLS or away from it, or to another
+// certificate (RFC 3261 §14.2). It waits for Answer or Reject, for 30 seconds at most; then the offer is refused, and the session
+// stays as it was. All methods are safe for concurrent use.
+type Reinvitation struct {
+	call     *Call
+	request  *gosip.Request
+	tx       *gosip.ServerTx
+	moved    *movedOffer
+	canceled chan struct{}
+	done     chan struct{}
+
+	mu  sync.Mutex
+	err error // why it cannot be answered any more
+}
+
+var notAcceptable = &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
+
+// reinvited takes an INVITE within the dialog, or an UPDATE (RFC 3311). What leaves the MSRP session as it is, with an offer or
+// without, is answered here: a refresh, a hold, another stream, a new Contact. An INVITE that moves the session is the application's.
+func (c *Call) reinvited(req *gosip.Request, tx *gosip.ServerTx) {
+	var (
+		offers = req.IsInvite() || len(req.Body()) > 0
+		r      *refusal
+	)
+	c.mu.Lock()
+	if offers {
+		r = c.crossing()
+		c.answering = c.answering || r == nil
+	}
+	next, follows := c.session, c.follows
+	c.mu.Unlock()
+	if r != nil {
+		c.agent.refuse(req, tx, r)
+		return
+	}
+	var moved *movedOffer
+	if _, r = c.agent.answerTimer(req); r == nil && len(req.Body()) > 0 {
+		next, moved, r = next.reoffered(req, c.agent.opts.AcceptTLS)
+	}
+	switch {
+	case r == nil && moved == nil:
+		_ = c.accept(req, tx, next) // the peer is gone, or has canceled
+		return
+	case r == nil && !follows:
+		r = notAcceptable
+	case r == nil && !req.IsInvite(): // it takes longer than an UPDATE may (RFC 3311 §5.2)
+		r = &refusal{code: gosip.StatusGatewayTimeout, reason: "Server Time-out"}
+	case r == nil:
+		c.ask(req, tx, moved)
+		return
+	}
+	c.stopAnswering(offers)
+	c.agent.refuse(req, tx, r)
+}
+
+// accept answers an INVITE or UPDATE within the dialog with 200. next is the session from then on.
+func (c *Call) accept(req *gosip.Request, tx *gosip.ServerTx, next session) error {
+	offers := req.IsInvite() || len(req.Body()) > 0
+	var sdp []byte
+	if offers {
+		sdp = next.sdp
+	}
+	res, err := c.accepted(req, sdp)
+	if err != nil {
+		c.stopAnswering(offers)
+		c.agent.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error")
+		return err
+	}
+	// All of it before the 200 is out: the ACK may be fast, and who sees the answer sees what came of it.
+	c.mu.Lock()
+	was, target, focus := c.session, c.dialog.target, c.focus
+	if offers {
+		c.setSession(next)
+	}
+	c.refreshTarget(req)
+	c.note(req)
+	t, _ := c.agent.answerTimer(req)
+	c.startTimer(t.interval, t.refresher == "uas")
+	var p *confirmation
+	if req.IsInvite() {
+		p = c.expectACK(req)
+	}
+	c.mu.Unlock()
+	c.stopAnswering(offers)
+
+	err = c.agent.respondToInvite(req, tx, res)
+	switch {
+	case errors.Is(err, ErrCanceled): // sipgo has said 487
+		c.mu.Lock()
+		c.settle(p)
+		c.setSession(was)
+		c.dialog.target = target
+		c.setFocus(focus)
+		c.mu.Unlock()
+		return err
+	case err != nil:
+		c.agent.log.Debug("response not sent", "method", req.Method.String(), "code", gosip.StatusOK)
+	}
+	if p != nil {
+		c.agent.task(func() { c.confirm(tx, res, p) })
+	}
+	return nil
+}
+
+// stopAnswering says that no offer of the peer's waits for our answer any more, if one did.
+func (c *Call) stopAnswering(offers bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if offers {
+		c.answering = false
+		c.settled()
+	}
+}
+
+// ask hands an offer to AcceptReinvite.
+func (c *Call) ask(req *gosip.Request, tx *gosip.ServerTx, moved *movedOffer) {
+	r := &Reinvitation{
+		call: c, request: req, tx: tx, moved: moved,
+		canceled: make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	if !tx.OnCancel(func(*gosip.Request) { close(r.canceled) }) { // a CANCEL that was faster has been answered by sipgo
+		c.stopAnswering(true)
+		return
+	}
+	select { // one that nobody took in time makes room
+	case <-c.asked:
+	default:
+	}
+	c.asked <- r // only one INVITE is answered at a time
+	if !c.agent.task(r.watch) {
+		r.finish(ErrClosed, nil)
+	}
+}
+
+// AcceptReinvite returns the next offer of the peer's that moves the MSRP session. Before it is called for the first time such offers
+// are refused with 488; from then on they wait for it. Offers that leave the session as it is, a hold for example, are answered
+// without it; Changed tells of those. The error is that of ctx, or Err's once the call is over.
+func (c *Call) AcceptReinvite(ctx context.Context) (*Reinvitation, error) {
+	c.mu.Lock()
+	c.follows = true
+	c.mu.Unlock()
+	for {
+		select {
+		case r := <-c.asked:
+			if r.claimed() == nil {
+				return r, nil
+			}
+		case <-c.done:
+			return nil, c.Err()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// watch ends a Reinvitation that nobody answers.
+func (r *Reinvitation) watch() {
+	patience := time.NewTimer(moveTime)
+	defer patience.Stop()
+	select {
+	case <-r.done:
+	case <-r.canceled:
+		r.finish(ErrCanceled, nil)
+	case <-r.tx.Done():
+		r.finish(ErrCanceled, nil)
+	case <-patience.C:
+		r.finish(ErrTimeout, notAcceptable)
+	case <-r.call.done: // RFC 3261 §15.1.2
+		r.finish(r.call.Err(), &refusal{code: gosip.StatusRequestTerminated, reason: "Request Terminated"})
+	}
+}
+
+// claim lets only one of Answer, Reject and the watcher end it; err is what the others are told.
+func (r *Reinvitation) claim(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
+	}
+	r.err = err
+	close(r.done)
+	return nil
+}
+
+func (r *Reinvitation) claimed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// finish ends it with a refusal; err says why.
+func (r *Reinvitation) finish(err error, refuse *refusal) error {
+	if err := r.claim(err); err != nil {
+		return err
+	}
+	r.call.stopAnswering(true)
+	if refuse != nil {
+		r.call.agent.refuse(r.request, r.tx, refuse)
+	}
+	return nil
+}
+
+// Offer is a copy of the peer's side of the MSRP session as it shall be.
+func (r *Reinvitation) Offer() *Media { return r.moved.offer.clone() }
+
+// Answer takes the offer: it sends 200 OK with our side of the new session, which should listen already if it may be the passive
+// side. Local and Remote of the call are the new ones when it returns; a peer that never acknowledges the 200 is hung up on. A
+// Setup that is absent leaves the roles to AnswerSetup.
+//
+// An error that wraps ErrMedia is about our side, and Answer or Reject may be called again. Otherwise it is ErrCanceled where the
+// peer gave up, ErrTimeout after 30 seconds, ErrAnswered, Err's of the call where that is over, or ctx's.
+func (r *Reinvitation) Answer(ctx context.Context, answer *Media) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	local, err := fit(r.moved.offer, answer)
+	if err != nil {
+		return err
+	}
+	if err := r.claim(ErrAnswered); err != nil {
+		return err
+	}
+	select {
+	case <-r.canceled:
+		r.call.stopAnswering(true)
+		return ErrCanceled
+	default:
+	}
+	c := r.call
+	c.mu.Lock()
+	next := c.session
+	c.mu.Unlock()
+	next.ours = answer.clone()
+	return c.accept(r.request, r.tx, next.answer(r.moved.description, r.moved.chat, r.moved.offer, local))
+}
+
+// Reject refuses the offer with a status code from 300 to 699 and a reason phrase; 488 is the usual one. The session stays as it
+// was. The errors are those of Answer.
+func (r *Reinvitation) Reject(ctx context.Context, code int, reason string) error {
+	if err := checkReject(ctx, code, reason); err != nil {
+		return err
+	}
+	return r.finish(ErrAnswered, &refusal{code: code, reason: reason})
+}
