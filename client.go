@@ -101,7 +101,7 @@ func (c *Client) ListenOn(sip, msrp net.Listener) error {
 	if msrp != nil {
 		err = c.serveMSRP(msrp)
 	}
-	return c.wrap(errors.Join(err, c.agent.ListenOn(sip)))
+	return c.wrap(errors.Join(err, c.agent.ListenOn("tcp", sip)))
 }
 
 // Fingerprint is that of our own key, for the user to tell the peer.

@@ -46,7 +46,7 @@ func newPeer(t testing.TB, o *sip.Options, rec *tap.Recorder) *peer {
 	require.NoError(t, err)
 	t.Cleanup(func() { endpoint.Close() })
 	l := listener(t, rec)
-	require.NoError(t, agent.ListenOn(l))
+	require.NoError(t, agent.ListenOn("tcp", l))
 	require.NoError(t, endpoint.Serve(listener(t, rec)))
 	return &peer{t: t, agent: agent, msrp: endpoint, at: "sip:bob@" + l.Addr().String() + ";transport=tcp", cpim: true, setup: sip.SetupPassive}
 }

@@ -53,7 +53,7 @@ func (c *Call) acknowledgeAgain(seq uint32) {
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(c.agent.life, 64*gosip.T1)
 	defer cancel()
-	err := c.agent.connect(ctx, ack, h)
+	_, err := c.agent.connect(ctx, ack, h)
 	if err == nil {
 		err = c.agent.transport.WriteMsg(ack)
 	}

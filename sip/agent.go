@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,10 +23,11 @@ const (
 
 // An Agent places and takes calls for one address of record. Make one with New; all methods are safe for concurrent use.
 type Agent struct {
-	opts   Options
-	self   gosip.Uri
-	log    *slog.Logger
-	tagKey [32]byte
+	opts    Options
+	self    gosip.Uri
+	log     *slog.Logger
+	tagKey  [32]byte
+	nowhere string // a host name of ours that exists nowhere (RFC 7118 §5)
 
 	transport    *gosip.TransportLayer
 	transactions *gosip.TransactionLayer
@@ -44,6 +46,7 @@ type Agent struct {
 	draining     bool // closing is closed
 	ended        bool // no new tasks
 	listening    map[string]netip.AddrPort
+	streaming    bool // sipgo serves streams
 	packets      *packets
 	calls        map[dialogID]*Call
 	registration *Registration
@@ -62,7 +65,8 @@ func New(o *Options) (*Agent, error) {
 	}
 	a := &Agent{
 		opts: opts, self: self, log: opts.Logger,
-		streams:     newStreams(opts.MaxConnections),
+		nowhere:     strings.ToLower(newID()) + ".invalid",
+		streams:     newStreams(opts.MaxConnections, opts.Dialer),
 		closing:     make(chan struct{}),
 		done:        make(chan struct{}),
 		listening:   make(map[string]netip.AddrPort),
@@ -76,7 +80,10 @@ func New(o *Options) (*Agent, error) {
 	a.life, a.kill = context.WithCancel(context.Background())
 	quiet := slog.New(transportLog{a.log.Handler()})
 	a.transport = gosip.NewTransportLayer(noResolver, gosip.NewParser(), nil,
-		gosip.WithTransportLayerLogger(quiet))
+		gosip.WithTransportLayerLogger(quiet), gosip.WithTransportLayerTransports(gosip.TransportsConfig{
+			TCP: &gosip.TransportTCP{DialerCreate: dialNobody},
+		}))
+	a.transport.OnMessage(a.noteSource)
 	a.transport.OnMessage(a.addTag) // before the transaction layer, which adds its own handler
 	a.transport.OnMessage(a.order)
 	a.transactions = gosip.NewTransactionLayer(a.transport,
@@ -87,53 +94,70 @@ func New(o *Options) (*Agent, error) {
 	return a, nil
 }
 
-// Listen opens a socket and serves it: network is "tcp" or "udp", address as for net.Listen, port 0 chooses one. It returns
+// dialNobody keeps sipgo from opening connections where it has none for a message. All that it may use are those of streams.
+func dialNobody(net.Addr) net.Dialer { return net.Dialer{Deadline: time.Unix(1, 0)} }
+
+// Listen opens a socket and serves it: network is "udp", "tcp", "tls", "ws" or "wss", address as for net.Listen, port 0 chooses one. It returns
 // the address that the socket got, which also stands in our Contact and Via (the wildcard address is
-// replaced there by the one that faces the peer). It may be called once for "udp" and more often for "tcp"; the
-// first TCP address is the one in Contact. ctx bounds the call, not the listening.
+// replaced there by the one that faces the peer). It may be called once for "udp" and more often for the others; the
+// first address of a network is the one in Contact. ctx bounds the call, not the listening.
+//
+// An agent that listens on no TCP address still calls over TCP, and takes what its peers send back over the connections that it opened.
 func (a *Agent) Listen(ctx context.Context, network, address string) (net.Addr, error) {
-	switch network {
-	case "tcp":
-		l, err := new(net.ListenConfig).Listen(ctx, network, address)
-		if err != nil {
-			return nil, fmt.Errorf("sip: listen: %w", err)
-		}
-		return l.Addr(), a.ListenOn(l)
-	case "udp":
+	if network == "udp" {
 		c, err := new(net.ListenConfig).ListenPacket(ctx, network, address)
 		if err != nil {
 			return nil, fmt.Errorf("sip: listen: %w", err)
 		}
-		return c.LocalAddr(), a.listenOnPackets(c)
+		return c.LocalAddr(), a.ListenPacketOn(c)
 	}
-	return nil, fmt.Errorf("sip: listen: network %q is neither tcp nor udp", network)
+	if err := a.canServe(network); err != nil {
+		return nil, err
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("sip: listen: %w", err)
+	}
+	return l.Addr(), a.ListenOn(network, l)
 }
 
-// ListenOn serves a TCP listener of the caller's, for example one that records the traffic. It returns at once and owns l
-// from then on, also when it returns an error: ErrClosed after Close, or that the address of l is no TCP address. Accept of
-// l must return once l is closed, as Close waits for it.
-func (a *Agent) ListenOn(l net.Listener) error {
-	err := a.startListening("tcp", l.Addr(), func() error {
-		if err := a.streams.listen(l); err != nil {
-			return err
-		}
-		if _, again := a.listening["tcp"]; !again {
-			a.tasks.Go(func() { _ = a.transport.ServeTCP(a.streams) }) // ends when streams is closed
-		}
-		return nil
-	})
+// canServe reports what is wrong with a network for ListenOn.
+func (a *Agent) canServe(network string) error {
+	if network != "tcp" {
+		return fmt.Errorf("sip: listen: network %q is neither udp nor tcp", network)
+	}
+	return nil
+}
+
+// ListenOn serves a listener of the caller's, for example one that records the traffic: network is "tcp", "tls", "ws" or "wss", and l yields bare
+// connections, without TLS. It returns at once and owns l from then on, also when it returns an error: ErrClosed after Close, or
+// that the address of l is no IP address with a port. Accept of l must return once l is closed, as Close waits for it.
+func (a *Agent) ListenOn(network string, l net.Listener) error {
+	err := a.canServe(network)
+	if err == nil {
+		err = a.startListening(network, l.Addr(), func() error {
+			if err := a.streams.listen(network, l); err != nil {
+				return err
+			}
+			a.startStreams()
+			return nil
+		})
+	}
 	if err != nil {
 		_ = l.Close() // the first error says more
 	}
 	return err
 }
 
-func (a *Agent) listenOnPackets(c net.PacketConn) error {
+// ListenPacketOn serves a UDP socket of the caller's, the agent's only one. It returns at once and owns c from then on, also when it returns an
+// error: ErrClosed after Close, or that the address of c is no IP address with a port.
+func (a *Agent) ListenPacketOn(c net.PacketConn) error {
 	err := a.startListening("udp", c.LocalAddr(), func() error {
 		if a.packets != nil {
 			return errors.New("sip: listen: there is a UDP socket already")
 		}
-		a.packets = newPackets(c)
+		a.packets = &packets{PacketConn: c}
+		a.transport.Pool("udp").Add(packetsKey.String(), a.packets)
 		a.tasks.Go(func() { a.servePackets(a.packets) })
 		return nil
 	})
@@ -143,11 +167,33 @@ func (a *Agent) listenOnPackets(c net.PacketConn) error {
 	return err
 }
 
+// serveStreams lets sipgo serve the connections that we open.
+func (a *Agent) serveStreams() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return ErrClosed
+	}
+	a.startStreams()
+	return nil
+}
+
+// startStreams is called with a.mu held.
+func (a *Agent) startStreams() {
+	if !a.streaming {
+		a.streaming = true
+		a.tasks.Go(func() { _ = a.transport.ServeTCP(a.streams) }) // ends when streams is closed
+	}
+}
+
 // startListening runs start, with a.mu held, unless the agent is closing, and notes the address.
 func (a *Agent) startListening(network string, addr net.Addr, start func() error) error {
 	ap, err := netip.ParseAddrPort(addr.String())
 	if err != nil {
 		return fmt.Errorf("sip: listen: %w", err)
+	}
+	if ap.Addr().Zone() != "" { // no header field can name it
+		return fmt.Errorf("sip: listen: %v is an address of this machine alone", ap)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -252,12 +298,10 @@ func (a *Agent) Close() error {
 	if packets != nil {
 		_ = packets.Close() // our own socket, nothing is left to lose
 	}
-	// The connections go before the transactions: a transaction that is being written to cannot be terminated.
-	_ = a.transport.Close() // sockets that are closed already
+	// The connections go before the transactions: a transaction that is being written to cannot be terminated. sipgo's transport stays: without
+	// the closed socket in its pool it would open one of its own for a late message.
 	a.transactions.Close()
 	a.tasks.Wait()
-	// sipgo opens a socket of its own to answer a datagram that it read before, and has no other for by now.
-	time.AfterFunc(closeGrace, func() { _ = a.transport.Close() })
 	close(a.done)
 	return nil
 }

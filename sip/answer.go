@@ -19,7 +19,7 @@ func (i *Invitation) Ring(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c, err := i.agent.contact(sourceOf(i.request))
+	c, err := i.agent.contact(i.agent.sourceOf(i.request))
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type confirmation struct {
 
 // accepted makes the 200 to an INVITE or an UPDATE, with our Contact and our side of the session if there is one to say.
 func (c *Call) accepted(req *gosip.Request, sdp []byte) (*gosip.Response, error) {
-	h, err := c.agent.contact(sourceOf(req))
+	h, err := c.agent.contact(c.agent.sourceOf(req))
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ func (a *Agent) serverDialog(req *gosip.Request) dialog {
 		routes:    recordRoutes(req),
 		taken:     true,
 		secure:    req.Recipient.Scheme == "sips",
-		network:   sourceOf(req).network,
+		network:   a.sourceOf(req).network,
 		remoteSeq: int64(req.CSeq().SeqNo),
 	}
 }

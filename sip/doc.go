@@ -1,7 +1,7 @@
 // Package sip is a SIP user agent (RFC 3261) for calls that set up an MSRP session (RFC 4975 §8) with offer and
 // answer (RFC 3264).
 //
-// An [Agent] listens on TCP, UDP or both, places calls with [Agent.Invite] and takes them from [Agent.Accept]. Both
+// An [Agent] listens on TCP, UDP or both, or on nothing and uses the connections that it opens. It places calls with [Agent.Invite] and takes them from [Agent.Accept]. Both
 // sides hand over a [Media], their end of the MSRP session, and get the other side's from the [Call]. The package speaks
 // SIP and SDP only: it neither listens nor connects for MSRP, package msrp does.
 //
@@ -49,12 +49,12 @@
 //
 // What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
 // TCP connections ([Options.MaxConnections]; dead ones are found by TCP keep-alive), server transactions (4096, for 32
-// seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), source addresses of datagrams (4096), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
+// seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
 // (16 URIs), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //
-// Over UDP sipgo sends no message above 1300 bytes. A request that is larger goes over TCP if the agent listens there too;
-// a response that is larger is an error. Prefer TCP.
+// A request of more than 1300 bytes goes over TCP instead of UDP, and as a datagram only where TCP is refused (RFC 3261 §18.1.1). Responses go the
+// way that the request came, whatever their size.
 //
 // # Security
 //

@@ -41,8 +41,8 @@ var (
 	// mandatory attribute is missing, or both sides want the same role. It is wrapped with the detail.
 	ErrMedia = errors.New("sip: offer and answer do not fit")
 
-	// ErrNotListening says that the agent does not listen on the transport that the request needs. The
-	// peer must be able to send its own requests to us, so there is no call without a listener.
+	// ErrNotListening says that a request must go over UDP and the agent has no UDP socket. Over the other transports an agent opens
+	// connections, and needs no listener.
 	ErrNotListening = errors.New("sip: not listening on this transport")
 )
 

@@ -27,7 +27,7 @@ func inBubble(t *testing.T, o *Options, servers ...string) (*Agent, *siptest.Net
 	n := new(siptest.Network)
 	c, err := n.Host("192.0.2.1").ListenPacket(5060)
 	require.NoError(t, err)
-	require.NoError(t, a.listenOnPackets(c))
+	require.NoError(t, a.ListenPacketOn(c))
 	return a, n
 }
 
@@ -56,7 +56,7 @@ func TestRFC3263_4_3_SilentServerCostsTimerF(t *testing.T) {
 			res, err := alice.exchange(t.Context(), u, "", alice.newCredentials(), optionsTo(alice, u))
 			require.NoError(t, err)
 			assert.Equal(t, 200, res.StatusCode)
-			assert.Equal(t, want, time.Since(start).Round(10*udpPoll))
+			assert.Equal(t, want, time.Since(start))
 		}
 		good.Close()
 		require.NoError(t, alice.Close())

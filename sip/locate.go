@@ -45,10 +45,10 @@ var ways = []way{
 
 func (w way) secure() bool { return w.network == "tls" || w.network == "wss" }
 
-// can reports whether the agent can send requests over the network.
+// can reports whether the agent can send requests over the network: it opens connections as it needs them.
 func (a *Agent) can(network string) bool {
-	_, ok := a.listensOn(network)
-	return ok
+	_, listens := a.listensOn(network)
+	return listens || network == "tcp"
 }
 
 // A search finds the servers for one URI.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +82,9 @@ type Options struct {
 	// room for a new one. Default: DefaultMaxConnections.
 	MaxConnections int
 
+	// Dialer opens TCP connections, also those under TLS and WebSocket. Default: a net.Dialer.
+	Dialer Dialer
+
 	// Logger gets events without bodies, credentials or peers' raw text. Default: nil, which discards.
 	Logger *slog.Logger
 }
@@ -120,6 +124,9 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
 	if c.Resolver == nil {
 		c.Resolver = new(DNS)
+	}
+	if c.Dialer == nil {
+		c.Dialer = new(net.Dialer)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

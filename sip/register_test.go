@@ -97,7 +97,7 @@ func (r *registrar) agent(t *testing.T, o *Options) *Agent {
 	t.Cleanup(func() { assert.NoError(t, a.Close()) })
 	c, err := r.network.Host("192.0.2.1").ListenPacket(5060)
 	require.NoError(t, err)
-	require.NoError(t, a.listenOnPackets(c))
+	require.NoError(t, a.ListenPacketOn(c))
 	return a
 }
 

@@ -7,22 +7,26 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
 
 const (
 	branchMagic = gosip.RFC3261BranchMagicCookie
-	udpPoll     = time.Millisecond
-	maxRoutes   = 32 // Record-Route header fields of a message
+	maxDatagram = 1300 // bytes of a request over UDP (RFC 3261 §18.1.1)
+	maxRoutes   = 32   // Record-Route header fields of a message
 )
+
+// errGone says that there is no way back to a peer.
+var errGone = errors.New("sip: the connection to the peer is gone")
 
 // A hop is where a request is sent to, and how.
 type hop struct {
-	network string // "tcp" or "udp"
+	network string // "udp", "tcp", "tls", "ws" or "wss"
 	addr    netip.AddrPort
-	name    string // the host of the URI, for TLS and WebSocket
+	name    string  // the host of the URI, for TLS and WebSocket
+	sips    bool    // our Contact there must be a SIPS URI
+	stream  *stream // the connection, nil for UDP and before there is one
 }
 
 func (a *Agent) listensOn(network string) (netip.AddrPort, bool) {
@@ -32,32 +36,52 @@ func (a *Agent) listensOn(network string) (netip.AddrPort, bool) {
 	return ap, ok
 }
 
-// face is our own address as the peer at h can reach it. Where we listen on the wildcard address it is the one that the
-// system would send from.
+// face is our own address as the peer at h can reach it: where we listen, otherwise our end of the connection. The wildcard address is
+// replaced by the one that the system sends from. The zero value says that there is none.
 func (a *Agent) face(h hop) (netip.AddrPort, error) {
-	ap, ok := a.listensOn(h.network)
-	if !ok {
-		return ap, fmt.Errorf("%w: %s", ErrNotListening, h.network)
-	}
-	if !ap.Addr().IsUnspecified() {
+	ap, listens := a.listensOn(h.network)
+	switch {
+	case listens && !ap.Addr().IsUnspecified():
 		return ap, nil
+	case h.network == "udp" && !listens:
+		return ap, fmt.Errorf("%w: udp", ErrNotListening)
+	case h.network == "udp":
+		ip, err := sendsFrom(h.addr)
+		return netip.AddrPortFrom(ip, ap.Port()), err
+	case h.stream == nil:
+		return ap, errGone
+	case listens:
+		return netip.AddrPortFrom(h.stream.local().Addr(), ap.Port()), nil
 	}
-	c, err := net.Dial("udp", h.addr.String()) // sends nothing
+	return h.stream.local(), nil
+}
+
+// sendsFrom is the address that the system sends from to addr.
+func sendsFrom(addr netip.AddrPort) (netip.Addr, error) {
+	c, err := net.Dial("udp", addr.String()) // sends nothing
 	if err != nil {
-		return ap, fmt.Errorf("sip: no route to the peer: %w", err)
+		return netip.Addr{}, fmt.Errorf("sip: no route to the peer: %w", err)
 	}
 	defer c.Close()
 	from, err := netip.ParseAddrPort(c.LocalAddr().String())
-	return netip.AddrPortFrom(from.Addr().Unmap(), ap.Port()), err
+	return from.Addr().Unmap(), err
 }
 
 // location is the URI under which the peer at h reaches us.
 func (a *Agent) location(h hop) (gosip.Uri, error) {
+	host, port, err := a.sentBy(h)
+	u := gosip.Uri{Scheme: "sip", User: a.self.User, Host: host, Port: port,
+		UriParams: gosip.HeaderParams{{K: "transport", V: h.network}}}
+	return u, err
+}
+
+// sentBy is our own address as the peer at h can reach it, a host that exists nowhere if we have none (RFC 7118 §5).
+func (a *Agent) sentBy(h hop) (host string, port int, err error) {
 	face, err := a.face(h)
-	return gosip.Uri{
-		Scheme: "sip", User: a.self.User, Host: face.Addr().String(), Port: int(face.Port()),
-		UriParams: gosip.HeaderParams{{K: "transport", V: h.network}},
-	}, err
+	if !face.Addr().IsValid() {
+		return a.nowhere, 0, err
+	}
+	return face.Addr().String(), int(face.Port()), err
 }
 
 // contact makes our Contact header field for the peer at h.
@@ -76,105 +100,82 @@ func (a *Agent) contact(h hop) (gosip.Header, error) {
 // refreshesTarget reports whether req tells the peer where we are (RFC 3261 §12.2, RFC 3311 §5.1).
 func refreshesTarget(req *gosip.Request) bool { return req.IsInvite() || req.Method == gosip.UPDATE }
 
-// addContact adds our Contact to a request that needs one, and our address to the Contact of a REGISTER that has none.
-func (a *Agent) addContact(req *gosip.Request, h hop) error {
-	switch c := req.Contact(); {
-	case refreshesTarget(req) && c == nil:
-		c, err := a.contact(h)
-		if err != nil {
-			return err
-		}
-		req.AppendHeader(c)
-	case c != nil && c.Address.Host == "":
-		u, err := a.location(h)
-		if err != nil {
-			return err
-		}
-		c.Address = u
-	}
-	return nil
-}
-
-// prepare makes a request ready to be sent to h: Via, Contact for those that need one, and an open connection. A request
-// that is too large for a datagram goes by TCP (RFC 3261 §18.1.1).
+// prepare makes a request ready to be sent to h: an open connection, Via, and Contact for the methods that need one. A Contact header field
+// that has no host yet, as in a REGISTER, gets ours. A request that is too large for a datagram goes by TCP, or all the same if the peer does
+// not take TCP (RFC 3261 §18.1.1).
 func (a *Agent) prepare(ctx context.Context, req *gosip.Request, h hop) (hop, error) {
 	if req.ContentLength() == nil {
 		req.SetBody(nil)
 	}
 	req.AppendHeader(gosip.NewHeader("User-Agent", a.opts.UserAgent))
-	if err := a.addContact(req, h); err != nil {
-		return h, err
+	blank := req.Contact()
+	if blank != nil && blank.Address.Host != "" {
+		blank = nil
 	}
-	if err := a.addVia(req, h); err != nil {
-		return h, err
+	sent, err := a.direct(ctx, req, blank, h)
+	if err != nil || h.network != "udp" || len(req.String()) <= maxDatagram {
+		return sent, err
 	}
-	if h.network == "udp" && len(req.String()) > gosip.UDPMTUSize-200 {
-		return a.prepareTCP(ctx, req, h)
-	}
-	return h, a.connect(ctx, req, h)
-}
-
-func (a *Agent) prepareTCP(ctx context.Context, req *gosip.Request, h hop) (hop, error) {
 	h.network = "tcp"
-	if _, ok := a.listensOn("tcp"); !ok {
-		return h, fmt.Errorf("%w: tcp, and the request is too large for udp", ErrNotListening)
+	if overTCP, err := a.direct(ctx, req, blank, h); err == nil || ctx.Err() != nil {
+		return overTCP, err
 	}
-	req.RemoveHeader("Via")
-	if err := a.addVia(req, h); err != nil {
-		return h, err
-	}
-	if refreshesTarget(req) {
-		req.RemoveHeader("Contact")
-	} else if c := req.Contact(); c != nil {
-		c.Address = gosip.Uri{}
-	}
-	if err := a.addContact(req, h); err != nil {
-		return h, err
-	}
-	return h, a.connect(ctx, req, h)
+	h.network = "udp"
+	return a.direct(ctx, req, blank, h)
 }
 
-func (a *Agent) addVia(req *gosip.Request, h hop) error {
-	face, err := a.face(h)
+// direct connects to h and writes our address as it is seen there into Via and Contact.
+func (a *Agent) direct(ctx context.Context, req *gosip.Request, blank *gosip.ContactHeader, h hop) (hop, error) {
+	h, err := a.connect(ctx, req, h)
 	if err != nil {
-		return err
+		return h, err
 	}
+	host, port, err := a.sentBy(h)
+	if err != nil {
+		return h, err
+	}
+	req.RemoveHeader("Via") // of an attempt before
 	req.PrependHeader(&gosip.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(h.network),
-		Host: face.Addr().String(), Port: int(face.Port()),
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(h.network), Host: host, Port: port,
 		Params: gosip.HeaderParams{{K: "branch", V: branchMagic + newID()}, {K: "rport"}},
 	})
-	return nil
-}
-
-// connect sets where sipgo sends req, and makes sure that it finds a connection of ours there.
-func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) error {
-	req.SetTransport(strings.ToUpper(h.network))
-	req.SetDestination(h.addr.String())
-	if h.network == "tcp" {
-		if _, err := a.streams.dial(ctx, h.addr.String()); err != nil {
-			return fmt.Errorf("sip: connect: %w", err)
-		}
-		return nil
-	}
-	local, _ := a.listensOn("udp")
-	req.Laddr = gosip.Addr{IP: local.Addr().AsSlice(), Port: int(local.Port())}
-	return a.waitUDP(ctx, local.String())
-}
-
-// waitUDP waits until sipgo has registered our socket; before that it would try to open one of its own.
-func (a *Agent) waitUDP(ctx context.Context, local string) error {
-	for {
-		if c, err := a.transport.GetConnection("udp", local); err == nil {
-			_, _ = c.TryClose() // gives back the reference, does not close a listening socket
-			return nil
-		}
-		select {
-		case <-time.After(udpPoll):
-		case <-ctx.Done():
-			return ctx.Err()
+	switch {
+	case blank != nil:
+		blank.Address, err = a.location(h)
+	case refreshesTarget(req):
+		var c gosip.Header
+		if c, err = a.contact(h); err == nil {
+			req.RemoveHeader("Contact")
+			req.AppendHeader(c)
 		}
 	}
+	return h, err
+}
+
+// connect sets where sipgo sends req, and makes sure that it finds a connection of ours there. It returns h with that connection.
+func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) (hop, error) {
+	if h.network == "udp" {
+		if _, ok := a.listensOn("udp"); !ok {
+			return h, fmt.Errorf("%w: udp", ErrNotListening)
+		}
+		req.SetTransport("UDP")
+		req.SetDestination(h.addr.String())
+		req.Laddr = packetsKey
+		req.Laddr.Hostname = h.addr.String() // packets.WriteMsg sends it there, and the ACK that sipgo makes
+		return h, nil
+	}
+	if err := a.serveStreams(); err != nil {
+		return h, err
+	}
+	c, err := a.streams.dial(ctx, h)
+	if err != nil {
+		return h, fmt.Errorf("sip: connect: %w", err)
+	}
+	h.stream = c
+	req.SetTransport("TCP") // as sipgo sees it
+	req.SetDestination(c.key.String())
+	req.Laddr = gosip.Addr{}
+	return h, nil
 }
 
 // write sends a request that has no transaction, an ACK to a 2xx, and returns it as it was sent, and where it went.

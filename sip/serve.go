@@ -3,7 +3,6 @@ package sip
 import (
 	"errors"
 	"log/slog"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -96,7 +95,7 @@ func (a *Agent) refuseMethod(req *gosip.Request, tx *gosip.ServerTx) {
 // options tells what we can do (RFC 3261 §11.2).
 func (a *Agent) options(req *gosip.Request, tx *gosip.ServerTx) {
 	hs := append(a.capabilities(), header("Accept", strings.Join(append([]string{typeSDP}, a.opts.MessageTypes...), ", ")))
-	if c, err := a.contact(sourceOf(req)); err == nil {
+	if c, err := a.contact(a.sourceOf(req)); err == nil {
 		hs = append(hs, c)
 	}
 	a.respond(req, tx, gosip.StatusOK, "OK", hs...)
@@ -191,12 +190,6 @@ func (a *Agent) response(req *gosip.Request, code int, reason string, hs ...gosi
 }
 
 func header(name, value string) gosip.Header { return gosip.NewHeader(name, value) }
-
-// sourceOf is where a request came from.
-func sourceOf(req *gosip.Request) hop {
-	addr, _ := netip.ParseAddrPort(req.Source()) // set by the transport
-	return hop{network: strings.ToLower(req.Transport()), addr: addr}
-}
 
 // recoverRequest keeps a bug of ours, met by a request, from ending the process.
 func (a *Agent) recoverRequest(req *gosip.Request, tx *gosip.ServerTx) {

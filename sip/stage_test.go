@@ -34,7 +34,7 @@ func onStage(t *testing.T, o Options, f func(t *testing.T, b *stage)) {
 		b := &stage{t: t, net: new(siptest.Network), agent: a}
 		c, err := b.net.Host("192.0.2.1").ListenPacket(5060)
 		require.NoError(t, err)
-		require.NoError(t, a.listenOnPackets(c))
+		require.NoError(t, a.ListenPacketOn(c))
 		b.Peer = b.peer("192.0.2.2")
 		f(t, b)
 	})

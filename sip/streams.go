@@ -2,42 +2,69 @@ package sip
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
+	dialTimeout    = 10 * time.Second // one hop, handshakes included
 	writeTimeout   = 10 * time.Second
 	maxWriters     = 64 // messages that wait for one connection before we stop reading from it
 	acceptPause    = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// streams is the one TCP listener that sipgo serves. It hands over what our listeners accept and what we
-// dial, so that every connection, whoever opened it, has our limits: a bound on their number, a timeout on
-// writes, and no reading from a peer that does not read.
+var errPeerAddress = errors.New("sip: the peer has no IP address and port of its own")
+
+// A Dialer opens the connections of an Agent, also those that carry TLS and WebSocket. *net.Dialer is one, and so are the dialers
+// of golang.org/x/net/proxy. DialContext gets the network "tcp" and an IP address with a port, and must be safe for concurrent use.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// streams is the one listener that sipgo serves. It hands over what our listeners accept and what we dial, so that every connection, whoever opened
+// it and whatever carries it, is plain SIP over "TCP" to sipgo and has our limits: a bound on their number, a timeout on writes, and no reading
+// from a peer that does not read.
+//
+// sipgo files connections by their address. Several connections may lead to one address (by TLS with different names, say), and an address may come
+// again with another peer behind it. So each connection gets a made-up address, its key, that never comes again: what sipgo sends to
+// a key goes over that connection or nowhere.
 type streams struct {
 	max    int
+	dialer Dialer
 	queue  chan *stream
 	closed chan struct{}
 	taken  *stream // what Accept returned last; only Accept uses it
 
 	mu        sync.Mutex
-	open      map[string]*stream // by remote address
+	open      map[string]*stream     // by key
+	peers     map[endpoint][]*stream // the newest first
+	count     uint64                 // keys given out
 	listeners []net.Listener
 	wg        sync.WaitGroup
 }
 
-func newStreams(max int) *streams {
+// An endpoint is where connections lead.
+type endpoint struct {
+	network string
+	addr    netip.AddrPort
+}
+
+func newStreams(max int, dialer Dialer) *streams {
 	return &streams{
 		max:    max,
+		dialer: dialer,
 		queue:  make(chan *stream),
 		closed: make(chan struct{}),
 		open:   make(map[string]*stream),
+		peers:  make(map[endpoint][]*stream),
 	}
 }
 
@@ -61,25 +88,25 @@ func (s *streams) Accept() (net.Conn, error) {
 func (s *streams) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero} }
 
 // listen serves l until it or s is closed.
-func (s *streams) listen(l net.Listener) error {
+func (s *streams) listen(network string, l net.Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosed() {
 		return ErrClosed
 	}
 	s.listeners = append(s.listeners, l)
-	s.wg.Go(func() { s.accept(l) })
+	s.wg.Go(func() { s.accept(network, l) })
 	return nil
 }
 
-func (s *streams) accept(l net.Listener) {
+func (s *streams) accept(network string, l net.Listener) {
 	pause := acceptPause
 	for {
-		c, err := l.Accept()
+		conn, err := l.Accept()
 		switch {
 		case err == nil:
 			pause = acceptPause
-			_, _ = s.add(c, false) // fails only when s is closed, and c with it
+			s.accepted(network, conn)
 		case errors.Is(err, net.ErrClosed) || s.isClosed():
 			return
 		default: // out of file descriptors, say: it may pass
@@ -93,25 +120,55 @@ func (s *streams) accept(l net.Listener) {
 	}
 }
 
-// dial returns an open connection to addr, a new one where there is none.
-func (s *streams) dial(ctx context.Context, addr string) (*stream, error) {
+func (s *streams) accepted(network string, conn net.Conn) {
+	addr, err := addrOf(conn.RemoteAddr())
+	if err != nil {
+		_ = conn.Close() // a stranger without an address to answer to
+		return
+	}
+	_, _ = s.add(&stream{Conn: conn, peer: endpoint{network, addr}}) // fails only when s is closed, and conn with it
+}
+
+// addrOf reads an address of the network. One with a zone means something on this machine alone, and no header field can name it.
+func addrOf(a net.Addr) (netip.AddrPort, error) {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil || ap.Addr().Zone() != "" {
+		return ap, errPeerAddress
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
+
+// dial returns an open connection to h, a new one where there is none.
+func (s *streams) dial(ctx context.Context, h hop) (*stream, error) {
 	s.mu.Lock()
-	c := s.open[addr]
+	c := s.find(h)
 	s.mu.Unlock()
 	if c != nil {
 		return c, c.wait(ctx)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := s.dialer.DialContext(ctx, "tcp", h.addr.String())
 	if err != nil {
 		return nil, err
 	}
-	if c, err = s.add(conn, true); err != nil {
+	if c, err = s.add(&stream{Conn: conn, peer: endpoint{h.network, h.addr}, name: h.name, dialled: true}); err != nil {
 		return nil, err
 	}
 	return c, c.wait(ctx)
 }
 
-// at returns the connection behind an address, nil when it is gone.
+// find is called with s.mu held.
+func (s *streams) find(h hop) *stream {
+	for _, c := range s.peers[endpoint{h.network, h.addr}] {
+		if c.serves(h) {
+			return c
+		}
+	}
+	return nil
+}
+
+// at returns the connection behind a key, nil when it is gone.
 func (s *streams) at(key string) *stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,27 +176,28 @@ func (s *streams) at(key string) *stream {
 }
 
 // add hands a connection to sipgo. The one that was silent longest makes room where there are too many. Of two that
-// were dialled to the same address at the same time the first stays.
-func (s *streams) add(conn net.Conn, dialled bool) (*stream, error) {
-	c := &stream{Conn: conn, owner: s, ready: make(chan struct{}), gone: make(chan struct{})}
+// were dialled to the same hop at the same time the first stays.
+func (s *streams) add(c *stream) (*stream, error) {
+	c.owner, c.ready, c.gone = s, make(chan struct{}), make(chan struct{})
 	c.room.L = &c.mu
 	c.touch()
-	key := conn.RemoteAddr().String()
 
 	s.mu.Lock()
-	old := s.open[key]
-	if old != nil && dialled {
-		s.mu.Unlock()
-		_ = conn.Close() // never used
-		return old, nil
+	if c.dialled {
+		if old := s.find(hop{network: c.peer.network, addr: c.peer.addr, name: c.name}); old != nil {
+			s.mu.Unlock()
+			_ = c.Conn.Close() // never used
+			return old, nil
+		}
 	}
-	if old == nil && len(s.open) >= s.max {
-		old = s.idlest()
+	var idlest *stream
+	if len(s.open) >= s.max {
+		idlest = s.idlest()
 	}
-	s.open[key] = c
+	s.file(c)
 	s.mu.Unlock()
-	if old != nil {
-		_ = old.Close() // nothing of it is needed any more
+	if idlest != nil {
+		_ = idlest.Close() // nothing of it is needed any more
 	}
 	select {
 	case s.queue <- c:
@@ -148,6 +206,16 @@ func (s *streams) add(conn net.Conn, dialled bool) (*stream, error) {
 		_ = c.Close()
 		return nil, ErrClosed
 	}
+}
+
+// file is called with s.mu held. The keys are addresses that lead nowhere (RFC 6666).
+func (s *streams) file(c *stream) {
+	s.count++
+	ip := [16]byte{0: 0x01}
+	binary.BigEndian.PutUint64(ip[8:], s.count)
+	c.key = netip.AddrPortFrom(netip.AddrFrom16(ip), 1)
+	s.open[c.key.String()] = c
+	s.peers[c.peer] = slices.Insert(s.peers[c.peer], 0, c)
 }
 
 // idlest is called with s.mu held.
@@ -164,9 +232,13 @@ func (s *streams) idlest() *stream {
 func (s *streams) remove(c *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if key := c.RemoteAddr().String(); s.open[key] == c {
-		delete(s.open, key)
+	delete(s.open, c.key.String())
+	others := slices.DeleteFunc(s.peers[c.peer], func(o *stream) bool { return o == c })
+	if len(others) == 0 {
+		delete(s.peers, c.peer)
+		return
 	}
+	s.peers[c.peer] = others
 }
 
 func (s *streams) isClosed() bool {
@@ -203,13 +275,17 @@ func (s *streams) Close() error {
 	return nil
 }
 
-// A stream is a TCP connection with limits.
+// A stream is a connection that carries SIP messages, with limits.
 type stream struct {
 	net.Conn
-	owner *streams
-	ready chan struct{} // closed when sipgo has registered the connection
-	gone  chan struct{} // closed by Close
-	used  atomic.Int64  // when something was last read, in ns
+	owner   *streams
+	key     netip.AddrPort // what sipgo takes for its address
+	peer    endpoint       // where it really leads
+	name    string         // the host name that it was dialled for
+	dialled bool           // by us
+	ready   chan struct{}  // closed when sipgo has registered the connection
+	gone    chan struct{}  // closed by Close
+	used    atomic.Int64   // when something was last read, in ns
 
 	mu      sync.Mutex // guards writers and closed
 	room    sync.Cond  // signalled when writers falls or the connection closes
@@ -217,6 +293,9 @@ type stream struct {
 	closed  bool
 	writing sync.Mutex // one message at a time, also on a caller's own net.Conn
 }
+
+// serves reports whether requests to h may go over the connection, which leads to its address.
+func (c *stream) serves(hop) bool { return true }
 
 func (c *stream) touch() { c.used.Store(time.Now().UnixNano()) }
 
@@ -232,9 +311,25 @@ func (c *stream) wait(ctx context.Context) error {
 	}
 }
 
-// LocalAddr returns the remote address: sipgo files a connection under both addresses, and under the local
-// one, which all accepted connections share, a request to our own address would go to the wrong peer.
-func (c *stream) LocalAddr() net.Addr { return c.RemoteAddr() }
+// hop is the way back.
+func (c *stream) hop() hop {
+	return hop{network: c.peer.network, addr: c.peer.addr, name: c.name, stream: c}
+}
+
+// local is our own address on the connection. The zero value says that it has none that a peer could use.
+func (c *stream) local() netip.AddrPort {
+	ap, err := addrOf(c.Conn.LocalAddr())
+	if err != nil || ap.Addr().IsUnspecified() {
+		return netip.AddrPort{}
+	}
+	return ap
+}
+
+// LocalAddr is the key for sipgo, which files a connection under both of its addresses.
+func (c *stream) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.key) }
+
+// RemoteAddr is the key, see streams.
+func (c *stream) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.key) }
 
 // Read waits while too many messages wait to be written: sipgo starts a goroutine for each message that it
 // reads, and a peer that sends without reading would pile them up. It lets those that were started run first, because

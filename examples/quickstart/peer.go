@@ -35,7 +35,7 @@ func (s *story) newPeer(ctx context.Context, name string, focus bool) (*peer, er
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(endpoint.Serve(sockets.msrp), agent.ListenOn(sockets.sip))
+	err = errors.Join(endpoint.Serve(sockets.msrp), agent.ListenOn("tcp", sockets.sip))
 	return &peer{name, sockets.at(name), sockets.wire, agent, endpoint}, err
 }
 
