@@ -25,7 +25,6 @@ type hop struct {
 	network string // "udp", "tcp", "tls", "ws" or "wss"
 	addr    netip.AddrPort
 	name    string  // the host of the URI, for TLS and WebSocket
-	sips    bool    // our Contact there must be a SIPS URI
 	stream  *stream // the connection, nil for UDP and before there is one
 }
 
