@@ -81,19 +81,100 @@ func TestRFC3261_22_ChallengedINVITEAndBYE(t *testing.T) {
 	}
 }
 
-func TestRFC3261_21_4_18_Refused(t *testing.T) {
+func TestRFC3261_21_Refused(t *testing.T) {
+	for status, want := range map[string]error{
+		"486 Busy Here": sip.ErrBusy, "600 Busy Everywhere": sip.ErrBusy, "603 Decline": sip.ErrDeclined,
+		"480 Temporarily Unavailable": sip.ErrUnavailable, "488 Not Acceptable Here": sip.ErrNotAcceptable,
+	} {
+		networks(t, func(t *testing.T, network string) {
+			a, _ := newAgent(t, network)
+			p, target := callee(t, network, func(s *scenario) {
+				s.invited()
+				s.reply(status)
+				s.recv("ACK")
+			})
+			_, err := a.Invite(testContext(t), target, media())
+			assert.ErrorIs(t, err, want)
+			p.played(t)
+		})
+	}
+}
+
+func TestRFC3261_8_1_3_4_Moved(t *testing.T) {
 	networks(t, func(t *testing.T, network string) {
 		a, _ := newAgent(t, network)
-		p, target := callee(t, network, func(s *scenario) {
+		there, target := callee(t, network, func(s *scenario) {
 			s.invited()
-			s.challenged("INVITE", 401)
-			s.reply("486 Busy Here")
+			s.reply("200 OK", contact(""), sdp(1, "bob"))
+			s.recv("ACK")
+			s.recv("BYE")
+			s.reply("200 OK")
+		})
+		here, target := callee(t, network, func(s *scenario) {
+			s.invited()
+			s.reply("302 Moved Temporarily", "Contact: <sip:nobody@127.0.0.1:1;transport=tcp>;q=0.1, <"+target+">;q=0.9")
 			s.recv("ACK")
 		})
-		_, err := a.Invite(testContext(t), target, media())
-		var status *sip.StatusError
-		require.ErrorAs(t, err, &status)
-		assert.Equal(t, 486, status.Code, "403 where the password was found wrong")
+		c, err := a.Invite(testContext(t), target, media())
+		require.NoError(t, err, there)
+		here.played(t)
+		require.NoError(t, c.Bye(testContext(t)), there)
+		there.played(t)
+	})
+}
+
+func TestRFC3262_4_RingsReliably(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, p, c := call(t, network, func(s *scenario) {
+			s.invited(has("Supported", "100rel"))
+			s.reply("180 Ringing", contact(""), "Require: 100rel", "RSeq: 988789")
+			s.recv("PRACK", has("RAck", "988789 +[0-9]+ +INVITE"))
+			s.reply("200 OK")
+			s.answer("200 OK", contact(""), sdp(1, "bob"))
+			s.recv("ACK")
+			s.recv("BYE")
+			s.reply("200 OK")
+		})
+		require.NoError(t, c.Bye(testContext(t)), p)
+		p.played(t)
+	})
+}
+
+// The answer came in a reliable response, so that the 200 has none.
+func TestRFC3262_5_AnswerWhileItRings(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, p, c := call(t, network, func(s *scenario) {
+			s.invited()
+			s.reply("183 Session Progress", contact(";isfocus"), "Require: 100rel", "RSeq: 1", sdp(1, "bob"))
+			s.recv("PRACK")
+			s.reply("200 OK")
+			s.answer("200 OK", contact(""))
+			s.recv("ACK")
+			s.recv("BYE")
+			s.reply("200 OK")
+		})
+		assert.Equal(t, []string{"msrp://127.0.0.1:2856/bob;tcp"}, c.Remote().Path)
+		assert.False(t, c.Focus(), "the 200 says so")
+		require.NoError(t, c.Bye(testContext(t)), p)
+		p.played(t)
+	})
+}
+
+// Two callees ring, a conference and a person, and the person answers.
+func TestRFC3261_13_2_2_1_SeveralEarlyDialogs(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, p, c := call(t, network, func(s *scenario) {
+			s.invited()
+			s.reply("180 Ringing", contact(";isfocus"))
+			s.forks("other")
+			s.reply("180 Ringing", "Contact: <sip:person@[local_ip]:[local_port];transport=[transport]>")
+			s.reply("200 OK", "Contact: <sip:person@[local_ip]:[local_port];transport=[transport]>", sdp(1, "bob"))
+			s.recv("ACK", has("To", "other$"))
+			s.recv("BYE", has("To", "other$"))
+			s.reply("200 OK")
+		})
+		assert.False(t, c.Focus())
+		require.NoError(t, c.Bye(testContext(t)), p)
 		p.played(t)
 	})
 }
@@ -149,6 +230,7 @@ func TestRFC3261_13_2_2_4_TheAnswerComesAgain(t *testing.T) {
 		s.invited()
 		s.reply("200 OK", contact(""), sdp(1, "bob"))
 		s.recv("ACK") // which is lost
+		s.pause(50)
 		s.answer("200 OK", contact(""), sdp(1, "bob"))
 		s.recv("ACK")
 		s.request("BYE")

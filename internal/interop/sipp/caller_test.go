@@ -55,28 +55,34 @@ func TestRFC3261_14_2_SameSessionAgain(t *testing.T) {
 }
 
 func TestRFC3261_9_2_CallerGivesUp(t *testing.T) {
-	networks(t, func(t *testing.T, network string) {
-		a, addr := newAgent(t, network)
-		p := caller(t, network, addr, func(s *scenario) {
-			s.request("INVITE", contact(";isfocus"))
-			s.expect(180)
-			s.cancel()
-			s.expect(200)
-			s.expect(487)
-			s.refused()
+	for reason, want := range map[string]error{
+		"": sip.ErrCanceled,
+		`Reason: SIP ;cause=200 ;text="Call completed elsewhere"`: sip.ErrAnsweredElsewhere,
+	} {
+		networks(t, func(t *testing.T, network string) {
+			a, addr := newAgent(t, network)
+			p := caller(t, network, addr, func(s *scenario) {
+				s.request("INVITE", contact(";isfocus"))
+				s.expect(180)
+				s.cancel(reason)
+				s.expect(200)
+				s.expect(487)
+				s.refused()
+			})
+			i, err := a.Accept(testContext(t))
+			require.NoError(t, err)
+			assert.Nil(t, i.Offer())
+			assert.True(t, i.Focus())
+			require.NoError(t, i.Ring(testContext(t)))
+			p.wait(t, i.Done(), "no CANCEL")
+			assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
+			assert.ErrorIs(t, i.Err(), want)
+			p.played(t)
 		})
-		i, err := a.Accept(testContext(t))
-		require.NoError(t, err)
-		assert.Nil(t, i.Offer())
-		assert.True(t, i.Focus())
-		require.NoError(t, i.Ring(testContext(t)))
-		p.wait(t, i.Done(), "no CANCEL")
-		assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
-		p.played(t)
-	})
+	}
 }
 
-// moves is a caller whose session is somewhere else after a re-INVITE, which our side refuses, and the call goes on.
+// Nobody has asked for re-INVITEs, so one that moves the session is refused, and the call goes on.
 func TestRFC3261_14_2_MovedSessionIsRefused(t *testing.T) {
 	networks(t, func(t *testing.T, network string) {
 		p, c := answer(t, network, func(s *scenario) {
@@ -154,6 +160,55 @@ func TestRFC3261_11_2_OPTIONS(t *testing.T) {
 			goodbye(s)
 		})
 		p.wait(t, c.Done(), "no BYE")
+		p.played(t)
+	})
+}
+
+// A caller that demands reliable provisional responses gets them.
+func TestRFC3262_3_ReliableRinging(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		a, addr := newAgent(t, network)
+		p := caller(t, network, addr, func(s *scenario) {
+			s.request("INVITE", contact(""), "Require: 100rel", sdp(1, "c[call_number]", "a=setup:active"))
+			s.reliable(180)
+			s.answered(200)
+			s.ack()
+			goodbye(s)
+		})
+		i, err := a.Accept(testContext(t))
+		require.NoError(t, err, p)
+		require.NoError(t, i.Ring(testContext(t)))
+		p.saw(t, "SIP/2.0 200") // to its PRACK
+		c, err := i.Answer(testContext(t), media())
+		require.NoError(t, err, p)
+		p.wait(t, c.Done(), "no BYE")
+		p.played(t)
+	})
+}
+
+func TestRFC3261_8_2_2_3_UnknownExtension(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		_, addr := newAgent(t, network)
+		p := caller(t, network, addr, func(s *scenario) {
+			s.request("INVITE", contact(""), "Require: 100rel, x-unknown", sdp(1, "c[call_number]", "a=setup:active"))
+			s.expect(420, has("Unsupported", "x-unknown"))
+			s.refused()
+		})
+		p.played(t)
+	})
+}
+
+func TestRFC3326_2_WhyTheCallEnds(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		p, c := answer(t, network, func(s *scenario) {
+			established(s)
+			s.request("BYE", `Reason: Q.850 ;cause=16 ; text="Terminated"`)
+			s.expect(200)
+		})
+		p.wait(t, c.Done(), "no BYE")
+		var reason *sip.Reason
+		require.ErrorAs(t, c.Err(), &reason)
+		assert.Equal(t, &sip.Reason{Protocol: "Q.850", Cause: 16, Text: "Terminated"}, reason)
 		p.played(t)
 	})
 }

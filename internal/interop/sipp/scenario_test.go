@@ -7,14 +7,15 @@ import (
 
 // A scenario is what sipp does in one call, from above to below, in its own language (XML). Its methods write one step each.
 type scenario struct {
-	text strings.Builder
-	seq  int    // of sipp's own requests
-	last string // method of the request that came last
+	text   strings.Builder
+	seq    int    // of sipp's own requests
+	invite int    // of the INVITE among them that was sent last
+	last   string // method of the request that came last
 }
 
 // What sipp knows of a dialog: the peer's From or To as it stands with its tag, our own header with its tag, where the peer is reached, and Via and
-// number of the first INVITE; then what a digest response and a check have given.
-var variables = []string{"peer", "self", "target", "via", "seq", "good", "checked"}
+// number of the first INVITE; the number of a reliable response; then what a digest response and a check have given.
+var variables = []string{"peer", "self", "target", "via", "seq", "rseq", "good", "checked"}
 
 // play writes a scenario. sipp calls when caller is set, and waits for a call otherwise.
 func play(caller bool, steps func(s *scenario)) string {
@@ -79,6 +80,13 @@ func (s *scenario) answered(code int, actions ...action) {
 	s.expect(code, append(actions, keep("peer", "To", ".*"), keep("target", "Contact", "sips?:[^>]*"))...)
 }
 
+// reliable waits for a provisional response that wants a PRACK, learns the dialog from it, and sends the PRACK (RFC 3262 §4).
+func (s *scenario) reliable(code int) {
+	s.answered(code, has("Require", "100rel"), keep("rseq", "RSeq", "[0-9]+"))
+	s.request("PRACK", fmt.Sprintf("RAck: [$rseq] %d INVITE", s.invite))
+	s.expect(200, has("CSeq", "PRACK"))
+}
+
 // expect waits for a response.
 func (s *scenario) expect(code int, actions ...action) {
 	if code >= 200 {
@@ -136,22 +144,25 @@ func (s *scenario) forks(tag string) { s.assign("self", "[$self]"+tag) }
 // request sends a request of sipp's in the dialog, or the one that begins it.
 func (s *scenario) request(method string, lines ...string) {
 	s.seq++
-	s.send(`retrans="500"`, method, "", lines)
+	if method == "INVITE" {
+		s.invite = s.seq
+	}
+	s.send(`retrans="500"`, method, "", s.seq, lines)
 }
 
 // ack acknowledges a 2xx to the INVITE that was sent last.
-func (s *scenario) ack(lines ...string) { s.send("", "ACK", "ack", lines) }
+func (s *scenario) ack(lines ...string) { s.send("", "ACK", "ack", s.invite, lines) }
 
 // cancel cancels the INVITE that was sent last, whose branch it has (RFC 3261 §9.1).
-func (s *scenario) cancel() { s.send(`retrans="500"`, "CANCEL", "", nil) }
+func (s *scenario) cancel(lines ...string) { s.send(`retrans="500"`, "CANCEL", "", s.invite, lines) }
 
 // refused acknowledges another final response to the INVITE that was sent last, whose branch it has (RFC 3261 §17.1.1.3).
-func (s *scenario) refused() { s.send("", "ACK", "", nil) }
+func (s *scenario) refused() { s.send("", "ACK", "", s.invite, nil) }
 
-func (s *scenario) send(attributes, method, branch string, lines []string) {
+func (s *scenario) send(attributes, method, branch string, seq int, lines []string) {
 	s.add("<send %s><![CDATA[\n%s [$target] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=z9hG4bK-[pid]-[call_number]-%d%s\n"+
 		"From: [$self]\nTo: [$peer]\nCall-ID: [call_id]\nCSeq: %d %s\nMax-Forwards: 70\n%s]]></send>",
-		attributes, method, s.seq, branch, s.seq, method, ending(lines))
+		attributes, method, seq, branch, seq, method, ending(lines))
 }
 
 // pause waits.
