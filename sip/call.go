@@ -26,7 +26,7 @@ type Call struct {
 	focus     bool
 	changed   chan struct{}
 	acks      []sentACK
-	arrivals  []arrival
+	arrivals  []*arrival
 	offering  bool          // an INVITE of ours is in progress
 	answering bool          // an offer of the peer's waits for our answer
 	pending   *confirmation // a 2xx of ours waits for its ACK

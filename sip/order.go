@@ -13,7 +13,9 @@ const maxArrivals = 32
 // An arrival is a request of the peer's that is newer than all before it, as it came over the wire. sipgo serves each in a
 // goroutine of its own, in any order; theirs is the order of arrivals.
 type arrival struct {
-	req    *gosip.Request
+	seq    uint32
+	branch string
+	taken  bool            // its turn has come
 	before <-chan struct{} // closed when the one before was served, nil for the first
 	served chan struct{}
 }
@@ -55,7 +57,7 @@ func (c *Call) arrived(req *gosip.Request) {
 	if len(c.arrivals) == maxArrivals {
 		c.arrivals = slices.Delete(c.arrivals, 0, 1)
 	}
-	now := arrival{req: req, served: make(chan struct{})}
+	now := &arrival{seq: req.CSeq().SeqNo, branch: branch(req), served: make(chan struct{})}
 	if n := len(c.arrivals); n > 0 {
 		now.before = c.arrivals[n-1].served
 	}
@@ -71,12 +73,16 @@ func (a *Agent) turn(req *gosip.Request) (c *Call, served func(), inOrder bool) 
 		return c, served, false
 	}
 	c.mu.Lock()
-	i := slices.IndexFunc(c.arrivals, func(a arrival) bool { return a.req == req })
+	// Not by its address: of a datagram that came twice sipgo may hand over either copy.
+	i := slices.IndexFunc(c.arrivals, func(a *arrival) bool {
+		return !a.taken && req.CSeq() != nil && a.seq == req.CSeq().SeqNo && a.branch == branch(req)
+	})
 	if i < 0 {
 		c.mu.Unlock()
 		return c, served, false
 	}
 	now := c.arrivals[i]
+	now.taken = true
 	c.mu.Unlock()
 	if now.before != nil {
 		patience := time.NewTimer(gosip.T1)
@@ -91,9 +97,9 @@ func (a *Agent) turn(req *gosip.Request) (c *Call, served func(), inOrder bool) 
 }
 
 // served lets the next request have its turn.
-func (c *Call) served(now arrival) {
+func (c *Call) served(now *arrival) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(now.served)
-	c.arrivals = slices.DeleteFunc(c.arrivals, func(a arrival) bool { return a.req == now.req })
+	c.arrivals = slices.DeleteFunc(c.arrivals, func(a *arrival) bool { return a == now })
 }

@@ -55,6 +55,21 @@ func TestRFC3261_12_2_2_RepeatedBranch(t *testing.T) {
 	assert.Equal(t, 200, u.final(gosip.BYE).StatusCode)
 }
 
+// Every datagram comes twice: sipgo may hand over either copy, and each request is served, once.
+func TestRFC3261_12_2_2_RepeatedDatagrams(t *testing.T) {
+	bob := newTestAgent(t, &Options{}, "udp")
+	for range 30 {
+		u := newUAC(t, bob)
+		call := u.up(bob)
+		for seq, method := range []string{"INFO", "UPDATE", "BYE"} {
+			text := u.write(method, seq+2, "")
+			u.send(text)
+			assert.Equal(t, 200, u.final(gosip.RequestMethod(method)).StatusCode, method)
+		}
+		waitDone(t, call.Done())
+	}
+}
+
 // A BYE that comes with the ACK, right behind it, does not lose the answer that the ACK brings.
 func TestRFC3261_15_ByeBehindTheACK(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")

@@ -16,12 +16,11 @@ const moveTime = 30 * time.Second
 // certificate (RFC 3261 §14.2). It waits for Answer or Reject, for 30 seconds at most; then the offer is refused, and the session
 // stays as it was. All methods are safe for concurrent use.
 type Reinvitation struct {
-	call     *Call
-	request  *gosip.Request
-	tx       *gosip.ServerTx
-	moved    *movedOffer
-	canceled chan struct{}
-	done     chan struct{}
+	call    *Call
+	request *gosip.Request
+	tx      *gosip.ServerTx
+	moved   *movedOffer
+	done    chan struct{}
 
 	mu  sync.Mutex
 	err error // why it cannot be answered any more
@@ -128,13 +127,9 @@ func (c *Call) stopAnswering(offers bool) {
 
 // ask hands an offer to AcceptReinvite.
 func (c *Call) ask(req *gosip.Request, tx *gosip.ServerTx, moved *movedOffer) {
-	r := &Reinvitation{
-		call: c, request: req, tx: tx, moved: moved,
-		canceled: make(chan struct{}),
-		done:     make(chan struct{}),
-	}
-	if !tx.OnCancel(func(*gosip.Request) { close(r.canceled) }) { // a CANCEL that was faster has been answered by sipgo
-		c.stopAnswering(true)
+	r := &Reinvitation{call: c, request: req, tx: tx, moved: moved, done: make(chan struct{})}
+	if !tx.OnCancel(func(*gosip.Request) { r.finish(ErrCanceled, nil) }) { // a CANCEL that was faster; sipgo has answered both
+		r.finish(ErrCanceled, nil)
 		return
 	}
 	select { // one that nobody took in time makes room
@@ -174,9 +169,7 @@ func (r *Reinvitation) watch() {
 	defer patience.Stop()
 	select {
 	case <-r.done:
-	case <-r.canceled:
-		r.finish(ErrCanceled, nil)
-	case <-r.tx.Done():
+	case <-r.tx.Done(): // its connection is gone
 		r.finish(ErrCanceled, nil)
 	case <-patience.C:
 		r.finish(ErrTimeout, notAcceptable)
@@ -203,16 +196,15 @@ func (r *Reinvitation) claimed() error {
 	return r.err
 }
 
-// finish ends it with a refusal; err says why.
-func (r *Reinvitation) finish(err error, refuse *refusal) error {
-	if err := r.claim(err); err != nil {
-		return err
+// finish ends it, with a refusal where one is due; err says why. It does nothing where another has ended it.
+func (r *Reinvitation) finish(err error, refuse *refusal) {
+	if r.claim(err) != nil {
+		return
 	}
 	r.call.stopAnswering(true)
 	if refuse != nil {
 		r.call.agent.refuse(r.request, r.tx, refuse)
 	}
-	return nil
 }
 
 // Offer is a copy of the peer's side of the MSRP session as it shall be.
@@ -235,12 +227,6 @@ func (r *Reinvitation) Answer(ctx context.Context, answer *Media) error {
 	if err := r.claim(ErrAnswered); err != nil {
 		return err
 	}
-	select {
-	case <-r.canceled:
-		r.call.stopAnswering(true)
-		return ErrCanceled
-	default:
-	}
 	c := r.call
 	c.mu.Lock()
 	next := c.session
@@ -255,5 +241,9 @@ func (r *Reinvitation) Reject(ctx context.Context, code int, reason string) erro
 	if err := checkReject(ctx, code, reason); err != nil {
 		return err
 	}
-	return r.finish(ErrAnswered, &refusal{code: code, reason: reason})
+	if err := r.claim(ErrAnswered); err != nil {
+		return err
+	}
+	r.call.stopAnswering(true)
+	return r.call.agent.respondToInvite(r.request, r.tx, r.call.agent.response(r.request, code, reason))
 }
