@@ -2,6 +2,8 @@ package kamailio_test
 
 import (
 	"context"
+	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -12,10 +14,9 @@ import (
 	"github.com/otrchat/otrchat/sip"
 )
 
-// networks are those by which an agent can reach a proxy; connected are those on which it need not listen, because it is reached by the connection that it
-// has opened.
+// networks are those by which an agent can reach a proxy. It listens on UDP alone; on connected ones it is reached by the connection that it has opened.
 var (
-	networks  = []string{"udp", "tcp"}
+	networks  = append([]string{"udp"}, connected...)
 	connected = []string{"tcp"}
 )
 
@@ -40,11 +41,19 @@ func newAgent(t *testing.T, k *kamailio.Proxy, network, user string, amend ...fu
 	a, err := sip.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, a.Close()) })
-	if network == "udp" || network == "tcp" {
-		_, err = a.Listen(testContext(t), network, "127.0.0.1:0")
-		require.NoError(t, err)
+	if network == "udp" {
+		listen(t, a, network)
 	}
 	return a
+}
+
+func listen(t *testing.T, a *sip.Agent, network string) (port string) {
+	t.Helper()
+	addr, err := a.Listen(testContext(t), network, "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err = net.SplitHostPort(addr.String())
+	require.NoError(t, err)
+	return port
 }
 
 func address(user string) string { return "sip:" + user + "@" + kamailio.Domain }
@@ -131,48 +140,125 @@ func TestRFC3261_16_CallFromOneNetworkToAnother(t *testing.T) {
 	hangUp(t, b, a)
 }
 
+// An agent that listens is reached there and not over the connection that it has opened.
+func TestRFC3261_18_2_AgentsThatListen(t *testing.T) {
+	k := kamailio.StartProxy(t)
+	for _, network := range connected {
+		t.Run(network, func(t *testing.T) {
+			alice, bob := newAgent(t, k, network, "alice"), newAgent(t, k, network, "bob")
+			listen(t, alice, network)
+			port := listen(t, bob, network)
+			assert.Contains(t, register(t, bob, nil).State().Contact, ":"+port)
+			a, b := call(t, alice, bob, address("bob"))
+			hangUp(t, b, a)
+		})
+	}
+}
+
+// A hold, a moved session, and offers that cross, all through the proxy.
+func TestRFC3261_14_ReinviteThroughAProxy(t *testing.T) {
+	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
+		alice, bob := newUser(t, k, network, "alice"), newUser(t, k, network, "bob")
+		a, b := call(t, alice, bob, address("bob"))
+		for _, c := range [][2]*sip.Call{{a, b}, {b, a}} {
+			hold := c[0].Local()
+			hold.Direction = sip.SendOnly
+			require.NoError(t, c[0].Reinvite(testContext(t), hold))
+			assert.Equal(t, sip.RecvOnly, c[1].Local().Direction)
+			hold.Direction = sip.SendRecv
+			require.NoError(t, c[0].Reinvite(testContext(t), hold))
+			assert.Equal(t, sip.SendRecv, c[1].Local().Direction)
+		}
+		moved := make(chan error, 1)
+		go func() {
+			r, err := b.AcceptReinvite(testContext(t))
+			if err == nil {
+				err = r.Answer(testContext(t), side("there"))
+			}
+			moved <- err
+		}()
+		for b.Remote().Path[0] != side("elsewhere").Path[0] { // refused until bob follows
+			err := a.Reinvite(testContext(t), side("elsewhere"))
+			if !errors.Is(err, sip.ErrNotAcceptable) {
+				require.NoError(t, err)
+			}
+		}
+		require.NoError(t, <-moved)
+		assert.Equal(t, side("there").Path, a.Remote().Path)
+		assert.Equal(t, side("elsewhere").Path, b.Remote().Path)
+		hangUp(t, b, a)
+	})
+}
+
+func TestRFC3261_14_1_GlareThroughAProxy(t *testing.T) {
+	k := kamailio.StartProxy(t)
+	alice, bob := newUser(t, k, "udp", "alice"), newUser(t, k, "tcp", "bob")
+	a, b := call(t, alice, bob, address("bob"))
+	errs := make(chan error, 2)
+	for _, c := range []*sip.Call{a, b} {
+		hold := c.Local()
+		hold.Direction = sip.Inactive
+		go func() { errs <- c.Reinvite(testContext(t), hold) }()
+	}
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+	assert.Equal(t, sip.Inactive, a.Local().Direction)
+	assert.Equal(t, sip.Inactive, b.Local().Direction)
+	hangUp(t, a, b)
+}
+
 func TestRFC3261_16_Refusals(t *testing.T) {
 	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
 		alice, bob := newUser(t, k, network, "alice"), newUser(t, k, network, "bob")
-		_, err := alice.Invite(testContext(t), address("nobody"), side("caller"))
-		require.ErrorIs(t, err, sip.ErrUnavailable)
-		refused := make(chan error, 1)
-		go func() {
-			i, err := bob.Accept(testContext(t))
-			if err == nil {
-				err = i.Reject(testContext(t), 486, "Busy")
-			}
-			refused <- err
-		}()
-		_, err = alice.Invite(testContext(t), address("bob"), side("caller"))
-		require.ErrorIs(t, err, sip.ErrBusy)
-		require.NoError(t, <-refused)
-
+		refusals(t, alice, bob)
 		mallory := newAgent(t, k, network, "mallory", func(o *sip.Options) { o.Password = "wrong" })
-		_, err = mallory.Invite(testContext(t), address("bob"), side("caller"))
+		_, err := mallory.Invite(testContext(t), address("bob"), side("caller"))
 		var status *sip.StatusError
 		require.ErrorAs(t, err, &status)
 		assert.Equal(t, 407, status.Code)
 	})
 }
 
+// refusals are calls to nobody and to somebody who is busy.
+func refusals(t *testing.T, alice, bob *sip.Agent) {
+	t.Helper()
+	_, err := alice.Invite(testContext(t), address("nobody"), side("caller"))
+	require.ErrorIs(t, err, sip.ErrUnavailable)
+	refused := make(chan error, 1)
+	go func() {
+		i, err := bob.Accept(testContext(t))
+		if err == nil {
+			err = i.Reject(testContext(t), 486, "Busy")
+		}
+		refused <- err
+	}()
+	_, err = alice.Invite(testContext(t), address("bob"), side("caller"))
+	require.ErrorIs(t, err, sip.ErrBusy)
+	require.NoError(t, <-refused)
+}
+
 func TestRFC3261_9_1_CancelThroughAProxy(t *testing.T) {
 	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
-		alice, bob := newUser(t, k, network, "alice"), newUser(t, k, network, "bob")
-		ctx, giveUp := context.WithCancel(testContext(t))
-		over := make(chan error, 1)
-		go func() {
-			_, err := alice.Invite(ctx, address("bob"), side("caller"))
-			over <- err
-		}()
-		i, err := bob.Accept(testContext(t))
-		require.NoError(t, err)
-		require.NoError(t, i.Ring(testContext(t)))
-		giveUp()
-		require.ErrorIs(t, <-over, context.Canceled)
-		waitFor(t, i.Done(), "no CANCEL")
-		assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
+		cancels(t, newUser(t, k, network, "alice"), newUser(t, k, network, "bob"))
 	})
+}
+
+// cancels is a call that is given up while it rings.
+func cancels(t *testing.T, alice, bob *sip.Agent) {
+	t.Helper()
+	ctx, giveUp := context.WithCancel(testContext(t))
+	over := make(chan error, 1)
+	go func() {
+		_, err := alice.Invite(ctx, address("bob"), side("caller"))
+		over <- err
+	}()
+	i, err := bob.Accept(testContext(t))
+	require.NoError(t, err)
+	require.NoError(t, i.Ring(testContext(t)))
+	giveUp()
+	require.ErrorIs(t, <-over, context.Canceled)
+	waitFor(t, i.Done(), "no CANCEL")
+	assert.ErrorIs(t, i.Err(), sip.ErrCanceled)
 }
 
 // Both agents of bob's ring; the first that answers has the call, and the proxy tells the other why it is canceled.
