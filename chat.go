@@ -20,9 +20,7 @@ type Fingerprint = otrsession.Fingerprint
 type EncryptedChat struct {
 	client  *Client
 	call    *sip.Call
-	session media
 	address string // the contact's key in the store
-	cpim    bool   // message/cpim was agreed
 	events  eventQueue
 	ctx     context.Context // ends with Close: nothing more is taken from the peer
 	cancel  context.CancelFunc
@@ -33,12 +31,15 @@ type EncryptedChat struct {
 	// It is held while the store is asked about a new key, too: no text leaves under a key before the user can see whose it is.
 	wire chan struct{} // a mutex whose waiting a context can end
 	otr  *otrsession.Session
+	// cpim, under wire: message/cpim was agreed.
+	cpim bool
 	// smpQuestion, under wire: the SMP in progress was asked by the peer, with a question of its own.
 	smpQuestion bool
 
-	wg sync.WaitGroup // pump and watch
+	wg sync.WaitGroup // pump, watch, follow, and sessions that come to their end
 
 	mu          sync.Mutex
+	session     media // changed under wire, too
 	policy      Policy
 	focus       bool // one side was a conference when the lock was last set; isFocus tells how it is now
 	security    Security
@@ -171,16 +172,20 @@ func (c *EncryptedChat) watch() {
 	defer c.client.wg.Done()
 	defer c.wg.Done()
 	for {
-		changed := c.call.Changed()
+		changed, session := c.call.Changed(), c.line()
 		select {
 		case c.wireToFollow() <- struct{}{}:
 			c.followFocus()
 			c.unlock()
 		case <-changed:
+			c.wake()
 		case <-c.call.Done():
 			c.hungUp()
 			return
-		case <-c.session.Done():
+		case <-session.Done():
+			if c.move(session) {
+				continue
+			}
 			c.mediaEnded()
 			return
 		case <-c.ended:
@@ -202,19 +207,16 @@ func (c *EncryptedChat) wireToFollow() chan<- struct{} {
 // hungUp ends a chat whose call is over. The peer's last texts may still be on the way, on a connection of their own.
 func (c *EncryptedChat) hungUp() {
 	err := c.reason(c.call.Err())
-	c.endAfter(err, errors.Is(err, ErrEnded), c.session.Done())
+	c.endAfter(err, errors.Is(err, ErrEnded), c.line().Done())
 }
 
 // mediaEnded ends a chat whose MSRP session is over. The peer's BYE may still be on the way, or our own in Shutdown, which then ends the chat.
 func (c *EncryptedChat) mediaEnded() {
-	c.mu.Lock()
-	leaving := c.leaving
-	c.mu.Unlock()
-	if leaving {
+	if c.isLeaving() {
 		<-c.ended
 		return
 	}
-	err := c.reason(c.session.Err())
+	err := c.reason(c.line().Err())
 	c.endAfter(err, errors.Is(err, ErrEnded), c.call.Done())
 }
 
@@ -237,7 +239,7 @@ func (c *EncryptedChat) endAfter(err error, linger bool, other <-chan struct{}) 
 
 // reason tells why the chat ended in the words of this layer.
 func (c *EncryptedChat) reason(err error) error {
-	if lost := c.session.lost(); lost != nil {
+	if lost := c.line().lost(); lost != nil {
 		return lost
 	}
 	if errors.Is(err, sip.ErrEnded) || errors.Is(err, io.EOF) {
@@ -252,7 +254,7 @@ func (c *EncryptedChat) Shutdown(ctx context.Context) error {
 	if c.Err() != nil {
 		return c.Close()
 	}
-	err := errors.Join(c.farewell(ctx), c.session.Shutdown(ctx), c.call.Bye(ctx), c.Close())
+	err := errors.Join(c.farewell(ctx), c.line().Shutdown(ctx), c.call.Bye(ctx), c.Close())
 	switch {
 	case err == nil:
 		return nil
@@ -310,7 +312,7 @@ func (c *EncryptedChat) finish(err error) bool {
 
 // release closes what the chat holds of the layers below.
 func (c *EncryptedChat) release() {
-	c.session.Close()
+	c.line().Close()
 	c.call.Close()
 	c.client.remove(c)
 }

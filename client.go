@@ -50,10 +50,7 @@ func New(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	agent, err := sip.New(&sip.Options{
-		Address: opts.Address, DisplayName: opts.DisplayName, Username: opts.Username, Password: opts.Password,
-		Realm: opts.Realm, Focus: opts.Focus, AcceptTLS: true, Logger: opts.Logger,
-	})
+	agent, err := sip.New(opts.agent())
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
@@ -102,6 +99,13 @@ func (c *Client) ListenOn(sip, msrp net.Listener) error {
 		err = c.serveMSRP(msrp)
 	}
 	return c.wrap(errors.Join(err, c.agent.ListenOn("tcp", sip)))
+}
+
+// Register tells a registrar where we are, so that others can call our address, and keeps it told until the Client is closed; Shutdown takes
+// it back. A nil o means the registrar of our domain. The Registration says how it goes, and can end it sooner. Errors are those of sip.Agent.Register.
+func (c *Client) Register(ctx context.Context, o *sip.RegisterOptions) (*sip.Registration, error) {
+	r, err := c.agent.Register(ctx, o)
+	return r, c.wrap(err)
 }
 
 // Fingerprint is that of our own key, for the user to tell the peer.
@@ -203,10 +207,11 @@ func (c *Client) add(chat *EncryptedChat) error {
 		return ErrClosed
 	}
 	c.chats[chat] = struct{}{}
-	c.wg.Add(2)
-	chat.wg.Add(2)
+	c.wg.Add(3)
+	chat.wg.Add(3)
 	go chat.pump()
 	go chat.watch()
+	go chat.follow()
 	return nil
 }
 

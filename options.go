@@ -11,6 +11,7 @@ import (
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
+	"github.com/otrchat/otrchat/sip"
 )
 
 // Policy says when a chat is encrypted. The policy saved with a contact goes before Options.Policy.
@@ -50,6 +51,10 @@ type Options struct {
 	OTRTimeout time.Duration
 	// Focus says that we are the focus of a conference: OTR is never used. Default: false.
 	Focus bool
+	// SIP is what else there is to say of SIP: an outbound proxy, an instance ID for the registrar, a resolver and so on. What the Client itself
+	// decides does not count there: Address, DisplayName, Username, Password, Realm, Focus, AcceptTLS, MessageTypes and Logger. Default: the
+	// defaults of sip.Options.
+	SIP sip.Options
 	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
 	// Default: that address.
 	MSRPHost string
@@ -108,6 +113,14 @@ func (o *Options) withDefaults() (Options, error) {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
 	return r, nil
+}
+
+// agent are the options of the SIP agent.
+func (o *Options) agent() *sip.Options {
+	s := o.SIP
+	s.Address, s.DisplayName, s.Username, s.Password, s.Realm = o.Address, o.DisplayName, o.Username, o.Password, o.Realm
+	s.Focus, s.AcceptTLS, s.Logger = o.Focus, true, o.Logger
+	return &s
 }
 
 // cloneRelay keeps options for later, whatever their owner does with them.

@@ -18,19 +18,30 @@ func (c *EncryptedChat) pump() {
 	defer c.client.wg.Done()
 	defer c.wg.Done()
 	defer close(c.done)
-	for c.waitForRoom() {
-		m, err := c.session.Receive(c.ctx)
-		if err != nil {
+	for {
+		s := c.line()
+		c.drain(s)
+		if !c.moved(s) {
 			break
 		}
-		c.handle(m)
 	}
 	<-c.ended // watch knows why
 }
 
+// drain takes what a session has until its end.
+func (c *EncryptedChat) drain(s media) {
+	for c.waitForRoom(s) {
+		m, err := s.Receive(c.ctx)
+		if err != nil {
+			return
+		}
+		c.handle(s, m)
+	}
+}
+
 // waitForRoom waits until the application has taken events, false when the chat was closed. Once the session has ended there is no need for room:
 // what its inbox holds is bounded.
-func (c *EncryptedChat) waitForRoom() bool {
+func (c *EncryptedChat) waitForRoom(s media) bool {
 	for {
 		wait := c.events.full()
 		if wait == nil {
@@ -38,7 +49,7 @@ func (c *EncryptedChat) waitForRoom() bool {
 		}
 		select {
 		case <-wait:
-		case <-c.session.Done():
+		case <-s.Done():
 			return c.ctx.Err() == nil
 		case <-c.ctx.Done():
 			return false
@@ -47,17 +58,17 @@ func (c *EncryptedChat) waitForRoom() bool {
 }
 
 // handle takes one message and reports what became of it.
-func (c *EncryptedChat) handle(m *msrp.Message) {
+func (c *EncryptedChat) handle(s media, m *msrp.Message) {
 	in, ok := unwrap(m)
 	switch {
 	case !ok:
-		c.report(m, msrp.StatusBadRequest)
+		c.report(s, m, msrp.StatusBadRequest)
 	case in.mediaType == "application/im-iscomposing+xml": // not shown
-		c.report(m, msrp.StatusOK)
+		c.report(s, m, msrp.StatusOK)
 	case !strings.HasPrefix(in.mediaType, "text/"):
-		c.report(m, msrp.StatusUnsupportedMedia)
+		c.report(s, m, msrp.StatusUnsupportedMedia)
 	default:
-		c.report(m, c.text(in))
+		c.report(s, m, c.text(in))
 	}
 }
 
@@ -80,8 +91,8 @@ func (c *EncryptedChat) text(in incoming) int {
 	return msrp.StatusOK
 }
 
-func (c *EncryptedChat) report(m *msrp.Message, code int) {
-	if err := c.session.Report(m, code); err != nil {
+func (c *EncryptedChat) report(s media, m *msrp.Message, code int) {
+	if err := s.Report(m, code); err != nil {
 		c.client.o.Logger.Debug("otrchat: report", "contact", c.address, "error", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,11 +34,18 @@ type testRelay struct {
 	cert    tls.Certificate
 	roots   *x509.CertPool
 	seen    *tap.Recorder
+	auth    relay.Authenticator
+	life    time.Duration // of its URIs, 0 for as long as it likes
 }
 
 func newRelay(t testing.TB) *testRelay {
 	t.Helper()
-	r := &testRelay{TB: t, address: "127.0.0.1:0", seen: tap.New(nil)}
+	return newRelayOf(t, &testRelay{auth: passwords})
+}
+
+func newRelayOf(t testing.TB, r *testRelay) *testRelay {
+	t.Helper()
+	r.TB, r.address, r.seen = t, "127.0.0.1:0", tap.New(nil)
 	r.cert, r.roots = certtest.New(t, "127.0.0.1")
 	r.start()
 	return r
@@ -50,7 +58,7 @@ func (r *testRelay) start() {
 	require.NoError(r, err)
 	r.address = l.Addr().String()
 	started, err := relay.New(&relay.Options{
-		Host: r.address, Authenticator: passwords, Permit: func(a netip.AddrPort) bool { return a.Addr().IsLoopback() },
+		Host: r.address, Authenticator: r.auth, MinExpires: r.life, MaxExpires: r.life, Permit: func(a netip.AddrPort) bool { return a.Addr().IsLoopback() },
 	})
 	require.NoError(r, err)
 	r.Cleanup(func() { started.Close() })

@@ -33,7 +33,8 @@ func (d *Delivery) Wait(ctx context.Context) error { return d.d.Wait(ctx) }
 func (d *Delivery) Done() <-chan struct{} { return d.d.Done() }
 
 // Send sends a text: encrypted if the chat is, in plain text if the policy allows it. While the peer has not answered our request for
-// encryption it waits, for Options.OTRTimeout at most. A text that was given while the chat was encrypted never leaves in plain text, even if
+// encryption it waits, for Options.OTRTimeout at most; while the peer has put the chat on hold, and while the chat moves to another way through the
+// relay because one was lost, it waits, too. A text that was given while the chat was encrypted never leaves in plain text, even if
 // encryption ends meanwhile. Texts of one goroutine arrive in the order of its calls.
 //
 // Errors: ErrEncryptionRequired, ErrEncryptionEnded, ErrEncryptionUnavailable, ErrText and ErrTooLarge, with all of which nothing was sent; the
@@ -95,6 +96,8 @@ func (c *EncryptedChat) way(promised bool) (encrypted bool, wait <-chan struct{}
 		return false, nil, c.err
 	case c.leaving:
 		return false, nil, ErrClosed
+	case c.isHeld():
+		return false, c.changed, nil
 	case focus && c.policy == Always:
 		return false, nil, fmt.Errorf("%w: %w", ErrEncryptionRequired, ErrEncryptionUnavailable)
 	case !focus && state == otrsession.Encrypted:
@@ -171,7 +174,7 @@ func (c *EncryptedChat) put(ctx context.Context, text []byte, reports bool) (*ms
 	if most := c.call.Remote().MaxSize; most > 0 && int64(len(m.Body)) > most {
 		return nil, ErrTooLarge
 	}
-	d, err := c.session.Send(ctx, m)
+	d, err := c.line().Send(ctx, m)
 	if err != nil && ctx.Err() == nil {
 		err = c.lost(err)
 	}
@@ -192,7 +195,7 @@ func (c *EncryptedChat) lost(err error) error {
 	if own := c.Err(); own != nil {
 		return own
 	}
-	if ended := c.session.Err(); ended != nil {
+	if ended := c.line().Err(); ended != nil {
 		return c.reason(ended)
 	}
 	return c.client.wrap(err)

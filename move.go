@@ -1,0 +1,156 @@
+package otrchat
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/otrchat/otrchat/sip"
+)
+
+// moveTimeout is for a chat to come to another MSRP session.
+const moveTimeout = 30 * time.Second
+
+// line is our end of the chat as it is now.
+func (c *EncryptedChat) line() media {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// move takes the chat to another way through the relay when the last one is lost: Kamailio's ends after an hour. Texts wait meanwhile, and the OTR
+// conversation goes on as it was. False if the chat cannot go on.
+func (c *EncryptedChat) move(lost media) bool {
+	ctx, cancel := context.WithTimeout(c.ctx, moveTimeout)
+	defer cancel()
+	ctx, cancel = until(ctx, c.ended)
+	defer cancel()
+	if c.lock(ctx) != nil {
+		return false
+	}
+	defer c.unlock()
+	switch {
+	case c.line() != lost: // the peer was faster
+		return true
+	case lost.lost() == nil || c.isLeaving():
+		return false
+	}
+	m, offer, err := c.client.offer(ctx)
+	if err == nil {
+		if err = c.call.Reinvite(ctx, offer); err == nil {
+			err = connectMedia(ctx, c.call, m)
+		}
+		err = c.replace(m, err)
+	}
+	if err != nil {
+		c.client.o.Logger.Info("otrchat: moving to another way through the relay", "contact", c.address, "error", err)
+	}
+	return err == nil
+}
+
+// follow takes the chat to the sessions that the peer moves it to.
+func (c *EncryptedChat) follow() {
+	defer c.client.wg.Done()
+	defer c.wg.Done()
+	for {
+		r, err := c.call.AcceptReinvite(c.ctx)
+		if err != nil {
+			return // watch knows why
+		}
+		if err := c.followTo(r); err != nil {
+			c.client.o.Logger.Info("otrchat: following the peer to another session", "contact", c.address, "error", err)
+		}
+	}
+}
+
+// followTo answers an offer that moves the session. When that fails the chat stays where it was, unless the peer has left already.
+func (c *EncryptedChat) followTo(r *sip.Reinvitation) error {
+	ctx, cancel := context.WithTimeout(c.ctx, moveTimeout)
+	defer cancel()
+	ctx, cancel = until(ctx, c.ended)
+	defer cancel()
+	if !c.client.suits(r.Offer()) {
+		return r.Reject(ctx, statusNotAcceptable, "")
+	}
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	m, answer, err := c.client.offer(ctx)
+	if err != nil {
+		return errors.Join(err, r.Reject(ctx, statusUnavailable, ""))
+	}
+	answer.Setup = c.client.setup(r.Offer())
+	if err := r.Answer(ctx, answer); err != nil {
+		m.Close()
+		return errors.Join(err, r.Reject(ctx, statusNotAcceptable, ""))
+	}
+	err = c.replace(m, connectMedia(ctx, c.call, m))
+	if err != nil {
+		c.end(c.reason(err))
+	}
+	return err
+}
+
+// replace puts a new end of the chat in the place of the last one, under wire, unless it failed to connect or the chat has ended.
+func (c *EncryptedChat) replace(m media, failed error) error {
+	if failed == nil {
+		failed = c.swap(m)
+	}
+	if failed != nil {
+		m.Close()
+	}
+	return failed
+}
+
+func (c *EncryptedChat) swap(m media) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	last := c.session
+	c.session = m
+	c.cpim = accepts(c.call.Remote().AcceptTypes, "message/cpim")
+	c.signal()
+	c.wg.Add(1)
+	c.client.wg.Go(func() { // what was sent before may still be on its way
+		defer c.wg.Done()
+		ctx, cancel := context.WithTimeout(c.ctx, lingerTimeout)
+		defer cancel()
+		last.Shutdown(ctx)
+	})
+	return nil
+}
+
+// moved waits for the end of the chat or another session in the place of last, and tells whether it is the latter.
+func (c *EncryptedChat) moved(last media) bool {
+	for {
+		c.mu.Lock()
+		now, err, changed := c.session, c.err, c.changed
+		c.mu.Unlock()
+		if now != last || err != nil {
+			return now != last
+		}
+		<-changed
+	}
+}
+
+func (c *EncryptedChat) isLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving
+}
+
+// wake lets who waits look again at what the peer wants.
+func (c *EncryptedChat) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.signal()
+}
+
+// isHeld tells whether the peer does not want to hear from us for now.
+func (c *EncryptedChat) isHeld() bool {
+	d := c.call.Local().Direction
+	return d == sip.RecvOnly || d == sip.Inactive
+}

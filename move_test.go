@@ -1,0 +1,141 @@
+package otrchat_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat"
+	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/msrp/relay"
+	"github.com/otrchat/otrchat/otrsession"
+	"github.com/otrchat/otrchat/sip"
+)
+
+// brieflyOnce lets a user in, does not prolong what the user has got, and then is as usual.
+type brieflyOnce struct {
+	relay.Users
+	asked atomic.Int32
+}
+
+func (b *brieflyOnce) HA1(ctx context.Context, username, realm string, a relay.Algorithm) (string, error) {
+	if b.asked.Add(1) == 2 {
+		return "", errors.New("not now")
+	}
+	return b.Users.HA1(ctx, username, realm, a)
+}
+
+// A way through the relay ends that cannot be prolonged: the chat moves to another one, and is encrypted as before.
+func TestChatMovesToANewWay(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		auth := &brieflyOnce{Users: passwords}
+		r := newRelayOf(t, &testRelay{auth: auth, life: 2 * time.Second})
+		o := r.options("alice")
+		o.Policy, o.Relay.Shared = otrchat.Always, shared
+		a, b := encrypted(t, newUser(t, "alice", o), newUser(t, "bob", r.direct("bob")))
+		says(t, a, b, "before", true)
+		require.Eventually(t, func() bool { return auth.asked.Load() > 2 }, patience, time.Millisecond)
+		says(t, a, b, "after", true)
+		says(t, b, a, "and back", true)
+		nothing[otrchat.SecurityChange](t, a)
+		nothing[otrchat.SecurityChange](t, b)
+		require.NoError(t, a.Shutdown(limited(t)))
+		_, end := rest(t, b)
+		require.ErrorIs(t, end, otrchat.ErrEnded)
+	}
+}
+
+// A peer that does not follow ends the chat with what has happened to the way through the relay.
+func TestPeerDoesNotFollow(t *testing.T) {
+	r := newRelayOf(t, &testRelay{auth: &brieflyOnce{Users: passwords}, life: 2 * time.Second})
+	a, _ := encrypts(t, newUser(t, "alice", r.options("alice")), r.peer(nil))
+	_, end := rest(t, a)
+	require.ErrorIs(t, end, otrchat.ErrRelay)
+	require.ErrorIs(t, end, msrp.ErrExpired)
+}
+
+// moves takes a line to another session of the peer's.
+func (l *line) moves(p *peer, to *sip.Media, s *msrp.Session) error {
+	if err := l.call.Reinvite(limited(l.t), to); err != nil {
+		return err
+	}
+	role := msrp.Passive
+	if l.call.Local().Setup == sip.SetupActive {
+		role = msrp.Active
+	}
+	path, err := msrp.ParsePath(strings.Join(l.call.Remote().Path, " "))
+	require.NoError(l.t, err)
+	l.session = s
+	return s.Connect(limited(l.t), path, role, nil)
+}
+
+// The peer moves the chat: we follow, whoever connects, and OTR goes on.
+func TestRFC3261_14_2_PeerMovesTheChat(t *testing.T) {
+	p := newPeer(t, nil, nil)
+	a, l := encryptedLine(t, nil)
+	before := l.call.Remote().Path
+	for _, setup := range []sip.Setup{sip.SetupActPass, sip.SetupActive} {
+		s, err := p.msrp.NewSession(nil)
+		require.NoError(t, err)
+		require.NoError(t, l.moves(p, p.media(s, setup), s))
+		require.NotEqual(t, before, l.call.Remote().Path)
+		before = l.call.Remote().Path
+		waits(t, l.encrypts("from here"), 0)
+		require.Equal(t, "from here", next[otrchat.Message](t, a).Text)
+		_, err = a.Send(limited(t), "to there")
+		require.NoError(t, err)
+		require.Equal(t, "to there", l.reads())
+	}
+	require.Equal(t, otrsession.Encrypted, l.otr.State())
+
+	// Where nobody is, nobody can be followed to: the chat is over.
+	lost := p.media(func() *msrp.Session { s, _ := p.msrp.NewSession(nil); return s }(), sip.SetupActPass)
+	lost.Path = []string{"msrp://127.0.0.1:1/nobody;tcp"}
+	require.NoError(t, l.call.Reinvite(limited(t), lost))
+	_, end := rest(t, a)
+	require.Error(t, end)
+	<-l.call.Done()
+}
+
+// An offer that we cannot take leaves the chat where it is.
+func TestMoveThatDoesNotSuit(t *testing.T) {
+	a, l := encryptedLine(t, nil)
+	secure := l.call.Local()
+	secure.TLS, secure.Path = true, []string{"msrps://127.0.0.1:1/x;tcp"}
+	var status *sip.StatusError
+	require.ErrorAs(t, l.call.Reinvite(limited(t), secure), &status)
+	require.Equal(t, 488, status.Code)
+	waits(t, l.encrypts("still here"), 0)
+	require.Equal(t, "still here", next[otrchat.Message](t, a).Text)
+}
+
+// On hold we write nothing, and then what has waited.
+func TestRFC4975_8_9_Hold(t *testing.T) {
+	a, l := encryptedLine(t, nil)
+	for _, held := range []sip.Direction{sip.SendOnly, sip.Inactive} {
+		media := l.call.Local()
+		media.Direction = held
+		require.NoError(t, l.call.Reinvite(limited(t), media))
+		brief, cancel := context.WithTimeout(ctx, soon)
+		_, err := a.Send(brief, "never")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+		waits(t, l.encrypts("hold the line"), 0)
+		require.Equal(t, "hold the line", next[otrchat.Message](t, a).Text)
+
+		sent := make(chan error, 1)
+		go func() {
+			_, err := a.Send(limited(t), "at last")
+			sent <- err
+		}()
+		media.Direction = sip.SendRecv
+		require.NoError(t, l.call.Reinvite(limited(t), media))
+		require.NoError(t, <-sent)
+		require.Equal(t, "at last", l.reads())
+	}
+}
