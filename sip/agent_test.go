@@ -17,7 +17,8 @@ func TestMain(m *testing.M) {
 	gosip.SetTimers(50*time.Millisecond, 400*time.Millisecond, 500*time.Millisecond) // timer B: 3.2 s
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, _, _ = noResolver.LookupSRV(ctx, "sip", "udp", "example.com.") // package net keeps a channel from its first question: not one of a bubble
+	_, _, _ = noResolver.LookupSRV(ctx, "sip", "udp", "example.com.")         // package net keeps a channel from its first question: not one of a bubble
+	_, _ = noResolver.LookupNetIP(context.Background(), "ip", "example.com.") // and another one from its first host
 	leakcheck.Main(m)
 }
 
