@@ -152,6 +152,7 @@ func (i *Invitation) take(ctx context.Context, c *Call, res *gosip.Response) err
 		a.respond(i.request, i.tx, gosip.StatusTemporarilyUnavailable, "Shutting Down")
 		return ErrClosed
 	}
+	i.forget()
 	c.mu.Lock()
 	confirmed := c.expectACK(i.request)
 	c.note(i.request)

@@ -1,8 +1,6 @@
 package sip
 
 import (
-	"strings"
-
 	gosip "github.com/emiago/sipgo/sip"
 )
 
@@ -62,6 +60,9 @@ func (o *outgoing) established(res *gosip.Response) (*Call, error) {
 		c.hangUp(err)
 		return nil, err
 	}
+	o.mu.Lock()
+	o.won = true
+	o.mu.Unlock()
 	return c, nil
 }
 
@@ -125,9 +126,30 @@ func (a *Agent) strayResponse(res *gosip.Response) {
 	switch {
 	case c != nil:
 		c.acknowledgeAgain(res.CSeq().SeqNo)
-	case o != nil && strings.TrimSpace(toTag(res)) != "" && o.forks.Add(1) <= maxForks:
+	case o != nil && o.isAnswer(res):
 		if c, _, err := o.acknowledge(res); err == nil {
-			c.hangUp(answeredElsewhere)
+			c.hangUp(o.why())
 		}
 	}
+}
+
+// isAnswer reports whether a 2xx may be one to an INVITE that was sent, of a phone that can be hung up on, within the limit.
+func (o *outgoing) isAnswer(res *gosip.Response) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if toTag(res) == "" || res.CSeq().SeqNo > o.dialog.localSeq || o.further == maxForks {
+		return false
+	}
+	o.further++
+	return true
+}
+
+// why says why a further answer is hung up on.
+func (o *outgoing) why() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.won {
+		return answeredElsewhere
+	}
+	return ErrClosed // it came too late
 }

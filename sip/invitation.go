@@ -91,6 +91,9 @@ func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitati
 	if _, i.focus, ok = contact(req); !ok {
 		return nil, &refusal{code: gosip.StatusBadRequest, reason: "Contact Required"}
 	}
+	if !acceptsSDP(req) {
+		return nil, &refusal{code: gosip.StatusNotAcceptable, reason: "Not Acceptable"}
+	}
 	_, r := a.answerTimer(req)
 	if r != nil || len(req.Body()) == 0 {
 		return i, r
@@ -116,6 +119,17 @@ func readOffer(req *gosip.Request) (*description, *refusal) {
 		return nil, &refusal{code: gosip.StatusBadRequest, reason: "Malformed SDP"}
 	}
 	return d, nil
+}
+
+// acceptsSDP reports whether the caller can read our answer (RFC 3261 §20.1).
+func acceptsSDP(req *gosip.Request) bool {
+	if len(req.GetHeaders("Accept")) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(listed(req, "Accept"), func(s string) bool {
+		media, _, _ := strings.Cut(s, ";")
+		return slices.Contains([]string{typeSDP, "application/*", "*/*"}, strings.TrimSpace(media))
+	})
 }
 
 // isSDP looks at Content-Type and Content-Encoding.
@@ -174,7 +188,8 @@ func (a *Agent) wake() {
 	}
 }
 
-// Accept returns the next invitation. It may have been canceled by the time that Answer is called. The error is
+// Accept returns the next invitation. Whatever user the Request-URI and To name, the call is ours: a registrar or a proxy that forwards it has seen to
+// that, and may have rewritten either (RFC 3261 §8.2.2.1). The invitation may have been canceled by the time that Answer is called. The error is
 // ErrClosed after Close or Shutdown, or that of ctx.
 func (a *Agent) Accept(ctx context.Context) (*Invitation, error) {
 	for {
@@ -212,28 +227,33 @@ func (a *Agent) dequeue() *Invitation {
 
 // watch ends an invitation that nobody answers. Once Answer or Reject has the word, that ends it.
 func (i *Invitation) watch() {
-	patience := time.NewTimer(i.patience())
-	defer patience.Stop()
+	ringing := time.NewTimer(ringTime)
+	defer ringing.Stop()
+	expires := time.NewTimer(i.expires())
+	defer expires.Stop()
 	select {
 	case <-i.done:
 	case <-i.canceled:
 		i.giveUp(0, "", i.why)
 	case <-i.tx.Done():
 		i.giveUp(0, "", fmt.Errorf("%w: its connection is gone", ErrCanceled))
-	case <-patience.C:
+	case <-expires.C: // RFC 3261 §13.3.1
+		i.giveUp(gosip.StatusRequestTerminated, "Request Terminated", ErrTimeout)
+	case <-ringing.C:
 		i.giveUp(gosip.StatusTemporarilyUnavailable, "No Answer", ErrTimeout)
 	case <-i.agent.closing:
 		i.giveUp(gosip.StatusTemporarilyUnavailable, "Shutting Down", ErrClosed)
 	}
 }
 
-func (i *Invitation) patience() time.Duration {
-	if hs := i.request.GetHeaders("Expires"); len(hs) > 0 {
-		if s, err := strconv.ParseUint(strings.TrimSpace(hs[0].Value()), 10, 32); err == nil {
-			return min(ringTime, time.Duration(s)*time.Second)
+// expires is how long the invitation is valid by its Expires header field; longer than ringTime where it has none.
+func (i *Invitation) expires() time.Duration {
+	if h := i.request.GetHeader("Expires"); h != nil {
+		if s, err := strconv.ParseUint(strings.TrimSpace(h.Value()), 10, 32); err == nil {
+			return time.Duration(s) * time.Second
 		}
 	}
-	return ringTime
+	return 2 * ringTime
 }
 
 // giveUp ends the invitation, with a response where one is due.
@@ -267,13 +287,19 @@ func (i *Invitation) finish(err error) {
 		i.answered = true
 		i.err = err
 		i.mu.Unlock()
-		a := i.agent
-		a.unqueue(i)
-		a.mu.Lock()
-		delete(a.invitations, i.id)
-		a.mu.Unlock()
+		i.agent.unqueue(i)
+		i.forget()
 		close(i.done)
 	})
+}
+
+// forget makes room for another invitation: it is over, or a call.
+func (i *Invitation) forget() {
+	i.agent.mu.Lock()
+	defer i.agent.mu.Unlock()
+	if i.agent.invitations[i.id] == i {
+		delete(i.agent.invitations, i.id)
+	}
 }
 
 // claim lets only one of Answer, Reject and the watcher end the invitation.

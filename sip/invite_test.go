@@ -68,7 +68,7 @@ func TestCancel(t *testing.T) {
 }
 
 // A CANCEL waits for a provisional response, and repeats Via, To, CSeq number and Route of the INVITE.
-func TestCancelOnTheWire(t *testing.T) {
+func TestRFC3261_9_1_CancelWaitsForAProvisional(t *testing.T) {
 	alice, carol := newTestAgent(t, &Options{}, "udp"), newPeer(t)
 	ctx, cancel := context.WithCancel(testContext(t))
 	done := inviteTo(ctx, alice, carol.target())
@@ -92,7 +92,7 @@ func TestCancelOnTheWire(t *testing.T) {
 }
 
 // The 200 crosses the CANCEL: it is acknowledged and the call hung up.
-func TestCancelCrossing(t *testing.T) {
+func TestRFC3261_9_1_AnswerCrossesCancel(t *testing.T) {
 	alice, carol := newTestAgent(t, &Options{}, "udp"), newPeer(t)
 	ctx, cancel := context.WithCancel(testContext(t))
 	done := inviteTo(ctx, alice, carol.target())
@@ -111,7 +111,7 @@ func TestCancelCrossing(t *testing.T) {
 }
 
 // What comes for a call that nobody asked for any more: a 2xx of a second branch is acknowledged and hung up.
-func TestForkedAnswer(t *testing.T) {
+func TestRFC3261_13_2_2_4_FurtherAnswerIsHungUp(t *testing.T) {
 	alice, carol := newTestAgent(t, &Options{}, "udp"), newPeer(t)
 	done := inviteTo(testContext(t), alice, carol.target())
 	invite := carol.request(gosip.INVITE)
@@ -129,7 +129,7 @@ func TestForkedAnswer(t *testing.T) {
 }
 
 // A 2xx comes again when the ACK was lost.
-func TestAckAgain(t *testing.T) {
+func TestRFC3261_13_2_2_4_RepeatedAnswer(t *testing.T) {
 	alice, carol := newTestAgent(t, &Options{}, "udp"), newPeer(t)
 	done := inviteTo(testContext(t), alice, carol.target())
 	invite := carol.request(gosip.INVITE)
@@ -141,7 +141,7 @@ func TestAckAgain(t *testing.T) {
 }
 
 // A 2xx of ours is repeated until the ACK comes, and the call is hung up when it never does.
-func TestNoAck(t *testing.T) {
+func TestRFC3261_13_3_1_4_NoACK(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
 	u := newUAC(t, bob)
 	u.write("INVITE", 1, withSDP(peerOffer))
@@ -160,7 +160,7 @@ func TestNoAck(t *testing.T) {
 }
 
 // The context of Answer ends before the ACK: the call is hung up, but not before the ACK came (RFC 3261 §15).
-func TestAnswerGivenUp(t *testing.T) {
+func TestRFC3261_15_NoBYEBeforeTheACK(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
 	u := newUAC(t, bob)
 	u.write("INVITE", 1, withSDP(peerOffer))
@@ -268,7 +268,7 @@ func TestPassivePassiveRefused(t *testing.T) {
 }
 
 // Record-Route: later requests go through the proxies, in reverse order for the caller.
-func TestRouteSet(t *testing.T) {
+func TestRFC3261_12_1_2_RouteSet(t *testing.T) {
 	alice, proxy := newTestAgent(t, &Options{}, "udp"), newPeer(t)
 	done := inviteTo(testContext(t), alice, proxy.target())
 	invite := proxy.request(gosip.INVITE)
@@ -294,7 +294,7 @@ func TestRouteSet(t *testing.T) {
 }
 
 // A strict router gets its own URI in the request line, and the target moves to the last Route (RFC 3261 §12.2.1.1).
-func TestStrictRoute(t *testing.T) {
+func TestRFC3261_12_2_1_1_StrictRouter(t *testing.T) {
 	alice, proxy := newTestAgent(t, &Options{}, "udp"), newPeer(t)
 	done := inviteTo(testContext(t), alice, proxy.target())
 	invite := proxy.request(gosip.INVITE)
@@ -350,7 +350,7 @@ func TestMalformedAnswer(t *testing.T) {
 
 // The Contact that came last says whether the peer is a focus; a 2xx without one leaves what the 180 of the same
 // branch said.
-func TestEarlyFocus(t *testing.T) {
+func TestRFC4579_4_FocusOfProvisionals(t *testing.T) {
 	for name, c := range map[string]struct {
 		ringing, answer string
 		focus           bool

@@ -27,7 +27,6 @@ type outgoing struct {
 	giveUp context.CancelCauseFunc
 	result chan outcome
 	over   atomic.Bool
-	forks  atomic.Int32
 
 	mu          sync.Mutex
 	dialog      dialog // without a remote tag
@@ -35,6 +34,8 @@ type outgoing struct {
 	floor       time.Duration     // the Min-SE that was demanded
 	invite      *gosip.Request    // the one that was sent last
 	early       map[string]*early // by remote tag
+	won         bool              // a phone has the call
+	further     int               // answers of further phones
 }
 
 type outcome struct {

@@ -88,7 +88,7 @@ func TestBadRequests(t *testing.T) {
 }
 
 // A 2xx, a provisional response and what sipgo answers by itself carry the same tag (RFC 3261 §8.2.6.2).
-func TestOneTag(t *testing.T) {
+func TestRFC3261_8_2_6_2_OneTag(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
 	u := newUAC(t, bob)
 	u.write("INVITE", 1, withSDP(peerOffer))
@@ -134,7 +134,7 @@ func TestOffer(t *testing.T) {
 	u.write("ACK", 1, "")
 }
 
-func TestOfferless(t *testing.T) {
+func TestRFC3261_13_2_1_OfferInTheAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		ack string
 		err error
@@ -331,7 +331,7 @@ func TestInviteCrossing(t *testing.T) {
 	carol.request(gosip.ACK)
 }
 
-func TestMergedRequest(t *testing.T) {
+func TestRFC3261_8_2_2_2_MergedRequest(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
 	u := newUAC(t, bob)
 	first := u.write("INVITE", 1, withSDP(peerOffer))
@@ -365,11 +365,11 @@ func TestLimits(t *testing.T) {
 	assert.Equal(t, callID(i.request), d.callID)
 }
 
-func TestExpires(t *testing.T) {
+func TestRFC3261_13_3_1_ExpiredInvitation(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")
 	u := newUAC(t, bob)
 	u.write("INVITE", 1, "Expires: 0\n"+withSDP(peerOffer))
-	assert.Equal(t, 480, u.final(gosip.INVITE).StatusCode)
+	assert.Equal(t, 487, u.final(gosip.INVITE).StatusCode)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_, err := bob.Accept(ctx)
