@@ -91,7 +91,7 @@ func TestRFC4475_3_3_ApplicationLayerSemantics(t *testing.T) {
 		{"3.3.12 REGISTER with a Contact Header Parameter", "cparam01", 405, 405},
 		{"3.3.13 REGISTER with a url-parameter", "cparam02", 405, 405},
 		{"3.3.14 REGISTER with a URL Escaped Header", "regescrt", 405, 405},
-		{"3.3.15 Unacceptable Accept Offering", "sdp01", 488, 488},
+		{"3.3.15 Unacceptable Accept Offering", "sdp01", 406, 406},
 	})
 }
 
