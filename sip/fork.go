@@ -119,10 +119,7 @@ func (a *Agent) strayResponse(res *gosip.Response) {
 		a.refusedAgain(res)
 		return
 	}
-	a.mu.Lock()
-	c := a.calls[dialogID{callID(res), fromTag(res), toTag(res)}]
-	o := a.outgoing[outgoingID{callID(res), fromTag(res)}]
-	a.mu.Unlock()
+	c, o := a.invitedBy(res)
 	switch {
 	case c != nil:
 		c.acknowledgeAgain(res.CSeq().SeqNo)
@@ -131,6 +128,26 @@ func (a *Agent) strayResponse(res *gosip.Response) {
 			c.hangUp(o.why())
 		}
 	}
+}
+
+// repeatedAnswer takes a 2xx that comes while the first one is being served. Before that has made a call, it may be the same again.
+func (a *Agent) repeatedAnswer(res *gosip.Response) {
+	if c, o := a.invitedBy(res); c != nil || o != nil && o.hasWon() {
+		a.strayResponse(res)
+	}
+}
+
+// invitedBy finds the call that a 2xx belongs to, and the INVITE that it answers.
+func (a *Agent) invitedBy(res *gosip.Response) (*Call, *outgoing) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls[dialogID{callID(res), fromTag(res), toTag(res)}], a.outgoing[outgoingID{callID(res), fromTag(res)}]
+}
+
+func (o *outgoing) hasWon() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.won
 }
 
 // isAnswer reports whether a 2xx may be one to an INVITE that was sent, of a phone that can be hung up on, within the limit.
@@ -144,12 +161,10 @@ func (o *outgoing) isAnswer(res *gosip.Response) bool {
 	return true
 }
 
-// why says why a further answer is hung up on.
+// why says why a further answer is hung up on: another phone has the call, or it came too late.
 func (o *outgoing) why() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.won {
+	if o.hasWon() {
 		return answeredElsewhere
 	}
-	return ErrClosed // it came too late
+	return ErrClosed
 }

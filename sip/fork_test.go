@@ -21,9 +21,10 @@ func TestRFC3261_13_2_2_1_EarlyDialogs(t *testing.T) {
 			onStage(t, Options{}, func(t *testing.T, s *stage) {
 				invite, done := s.invite(t.Context())
 				s.Respond(invite, "180 Ringing", "To: <sip:x>;tag=a\nContact: <sip:first@192.0.2.2>\nRecord-Route: <sip:192.0.2.2;lr>\n")
+				s.None(time.Second) // sipgo serves messages side by side
 				s.Respond(invite, "180 Ringing", "To: <sip:x>;tag=b\nContact: <sip:b@192.0.2.2>\n")
 				s.Respond(invite, "183 Progress", "To: <sip:x>;tag=a\nContact: <sip:a@192.0.2.2>;isfocus\n")
-				s.None(time.Second) // sipgo serves messages side by side
+				s.None(time.Second)
 				s.Respond(invite, "200 OK", "To: <sip:x>;tag="+winner+"\nContact: *\n"+s.SDP("passive"))
 				ack := s.Request("ACK")
 				assert.Equal(t, c.target, ack.URI, "no Contact in the 2xx")

@@ -22,6 +22,7 @@ func (a *Agent) sendInvite(
 	if err != nil {
 		return nil, nil, fmt.Errorf("sip: send: %w", err)
 	}
+	tx.OnRetransmission(a.repeatedAnswer)
 	var (
 		givenUp  = ctx.Done()
 		deadline <-chan time.Time
