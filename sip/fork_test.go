@@ -145,7 +145,7 @@ func TestRFC3261_17_1_1_2_RepeatedRefusal(t *testing.T) {
 			assert.Equal(t, first.URI, ack.URI)
 		}
 		assert.Zero(t, time.Since(start))
-		time.Sleep(gosip.Timer_D)
+		time.Sleep(gosip.Timer_D + time.Second)
 		s.Repeat(refusal)
 		s.None(time.Minute)
 	})
