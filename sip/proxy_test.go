@@ -2,12 +2,9 @@ package sip
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/otrchat/otrchat/sip/siptest"
 )
 
 // A request outside a dialog goes to the outbound proxy by a preloaded route, a request within it by the route that the
@@ -18,32 +15,23 @@ func TestRFC3261_8_1_2_OutboundProxy(t *testing.T) {
 		{"loose already", "sip:edge@example.com;lr;transport=udp", "<sip:edge@example.com;lr;transport=udp>"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				alice, n := inBubble(t, &Options{OutboundProxy: tt.proxy}, "192.0.2.2")
-				proxy := siptest.NewPeer(t, n.Host("192.0.2.2"))
-				calls := make(chan *Call, 1)
-				go func() {
-					c, err := alice.Invite(t.Context(), "sip:bob@nowhere.example", testMedia("alice"))
-					assert.NoError(t, err)
-					calls <- c
-				}()
-				invite := proxy.Request("INVITE")
+			z := serversOf("192.0.2.2")
+			onStage(t, Options{OutboundProxy: tt.proxy, Resolver: z}, func(t *testing.T, b *stage) {
+				done := inviteTo(t.Context(), b.agent, "sip:bob@nowhere.example")
+				invite := b.Request("INVITE")
 				assert.Equal(t, "sip:bob@nowhere.example", invite.URI)
 				assert.Equal(t, []string{tt.route}, invite.Values("Route"))
-				proxy.Respond(invite, "200 OK", "Record-Route: <sip:192.0.2.2;lr;id=1>\nContact: <sip:bob@192.0.2.9>\n"+proxy.SDP("passive"))
-				ack := proxy.Request("ACK")
+				b.Respond(invite, "200 OK", "Record-Route: <sip:192.0.2.2;lr;id=1>\nContact: <sip:bob@192.0.2.9>\n"+b.SDP("passive"))
+				ack := b.Request("ACK")
 				assert.Equal(t, []string{"<sip:192.0.2.2;lr;id=1>"}, ack.Values("Route"))
 				assert.Equal(t, "sip:bob@192.0.2.9", ack.URI)
-				c := <-calls
-				require.NotNil(t, c)
-				require.NoError(t, c.Close())
-				proxy.Respond(proxy.Request("BYE"), "200 OK", "")
-				synctest.Wait()
-				for _, q := range alice.opts.Resolver.(*zone).questions() {
+				r := <-done
+				require.NoError(t, r.err)
+				require.NoError(t, r.call.Close())
+				b.Respond(b.Request("BYE"), "200 OK", "")
+				for _, q := range z.questions() {
 					assert.NotContains(t, q, "nowhere.example", "the proxy finds the target")
 				}
-				require.NoError(t, alice.Close())
-				proxy.Close()
 			})
 		})
 	}

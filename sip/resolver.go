@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -49,11 +51,12 @@ type DNS struct {
 
 const (
 	resolvConf = "/etc/resolv.conf"
-	maxUDP     = 1232 // bytes of an answer in a datagram that no network fragments
+	serverTime = 2 * time.Second // for one server to answer
+	maxUDP     = 1232            // bytes of an answer in a datagram that no network fragments
 )
 
-// LookupNAPTR implements Resolver. It asks one server after the other until one answers, by UDP, and by TCP where the answer
-// was too long for that.
+// LookupNAPTR implements Resolver. It asks one server after the other until one answers, and all a second time, for datagrams get
+// lost; by TCP where the answer is too long for UDP.
 func (d *DNS) LookupNAPTR(ctx context.Context, name string) ([]*NAPTR, error) {
 	servers := d.Servers
 	if len(servers) == 0 {
@@ -61,7 +64,7 @@ func (d *DNS) LookupNAPTR(ctx context.Context, name string) ([]*NAPTR, error) {
 	}
 	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeNAPTR).SetEdns0(maxUDP, false)
 	var failed error
-	for _, server := range servers {
+	for _, server := range slices.Concat(servers, servers) {
 		res, err := ask(ctx, "udp", server, query)
 		if err == nil && res.Truncated {
 			res, err = ask(ctx, "tcp", server, query)
@@ -91,9 +94,9 @@ var errDNS = errors.New("sip: the DNS server failed")
 
 // ask sends a query to one server. It returns only an answer to that query.
 func ask(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, serverTime)
 	defer cancel()
-	client := &dns.Client{Net: network, Timeout: askTime}
+	client := &dns.Client{Net: network, Timeout: serverTime}
 	conn, err := client.DialContext(ctx, server)
 	if err != nil {
 		return nil, err
