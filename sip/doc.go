@@ -22,6 +22,10 @@
 // authentication (RFC 7616 with MD5, SHA-256 and SHA-512-256; RFC 8760 for several challenges), cancelling, and the repeated
 // 2xx with its ACK are this package's own.
 //
+// The servers of a domain are found by its NAPTR and SRV records and its addresses (RFC 3263), which [Options.Resolver] looks up. A request goes on to
+// the next server where one cannot be reached, does not answer, or says 503; a server that failed comes last for five minutes, or for the Retry-After
+// of its 503. [Options.OutboundProxy] takes all this to one proxy.
+//
 // In an offer, message lines with TCP/MSRP (and TCP/TLS/MSRP with [Options.AcceptTLS]) are understood; all other
 // media lines, file transfers (RFC 5547) and one-way sessions are declined with port 0, and an offer without an acceptable
 // line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup].
@@ -38,7 +42,7 @@
 // # Concurrency
 //
 // All methods of Agent, Invitation and Call may be called from any goroutine at any time. The package calls no user code
-// and hands out no channel that must be served. Contexts bound the call that they are given to, nothing else, except that
+// but Options.Resolver, which must return when its context ends, and hands out no channel that must be served. Contexts bound the call that they are given to, nothing else, except that
 // [Agent.Invite] cancels its INVITE and [Invitation.Answer] hangs up when theirs ends.
 //
 // Close works in any state and takes about a second at most, the time that BYE, CANCEL and rejections get to reach silent
@@ -53,6 +57,9 @@
 // (16 URIs), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //
+// What DNS answers makes one search follow 8 NAPTR records, 16 servers and 16 addresses at most, with 5 seconds for each of its at most five
+// rounds of questions. 256 servers that failed are remembered.
+//
 // A request of more than 1300 bytes goes over TCP instead of UDP, and as a datagram only where TCP is refused (RFC 3261 §18.1.1). Responses go the
 // way that the request came, whatever their size.
 //
@@ -61,6 +68,10 @@
 // SIP over TCP and UDP is neither encrypted nor authenticated: who can read the network sees who talks to whom, and the
 // caller's address is the caller's own claim. The same holds for isfocus. The keys that an OTR conversation agrees
 // on are what tells a peer's identity.
+//
+// DNS is not trusted. A request for a sips URI goes by TLS alone, to a server whose certificate names the domain of the URI, whatever
+// the records say. A sip URI asks for no encryption: its request goes by TLS where the domain's records offer that, and in plain where they
+// offer that too and no TLS server can be reached. Write sips or transport=tls where that will not do.
 //
 // Anybody we call may send a digest challenge and try passwords against our answer at home. [Options.Realm] limits the
 // answers to one server's.
