@@ -31,10 +31,12 @@ func (a *Agent) extensions() []string {
 	return tags
 }
 
-// capabilities are the header fields of an INVITE, its 2xx and the answer to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2).
-func (a *Agent) capabilities() []gosip.Header {
+// capabilities are the header fields of an INVITE, its 2xx and the answer to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2), but for
+// those extensions that are not offered there.
+func (a *Agent) capabilities(without ...string) []gosip.Header {
 	hs := []gosip.Header{header("Allow", a.allow())}
-	if tags := a.supported(); len(tags) > 0 {
+	tags := slices.DeleteFunc(a.supported(), func(tag string) bool { return slices.Contains(without, tag) })
+	if len(tags) > 0 {
 		hs = append(hs, header("Supported", strings.Join(tags, ", ")))
 	}
 	return hs

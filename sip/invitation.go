@@ -87,9 +87,12 @@ func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitati
 		done:     make(chan struct{}),
 		chat:     -1,
 	}
-	var ok bool
-	if _, i.focus, ok = contact(req); !ok {
+	target, focus, ok := contact(req)
+	switch i.focus = focus; {
+	case !ok:
 		return nil, &refusal{code: gosip.StatusBadRequest, reason: "Contact Required"}
+	case req.Recipient.Scheme == "sips" && target.Scheme != "sips": // RFC 3261 §12.1.1
+		return nil, &refusal{code: gosip.StatusBadRequest, reason: "SIPS Contact Required"}
 	}
 	if !acceptsSDP(req) {
 		return nil, &refusal{code: gosip.StatusNotAcceptable, reason: "Not Acceptable"}

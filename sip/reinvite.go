@@ -175,13 +175,13 @@ func (c *Call) reinvite(ctx context.Context, next, was session) (*gosip.Response
 	}
 }
 
-// invite makes the next INVITE of the dialog.
+// invite makes the next INVITE of the dialog. What happens to it before the answer need not be reliable.
 func (c *Call) invite(sdp []byte) *gosip.Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dialog.localSeq++
 	req := c.dialog.request(gosip.INVITE, c.dialog.localSeq)
-	for _, h := range append(c.agent.capabilities(), c.timerOffer()...) {
+	for _, h := range append(c.agent.capabilities(reliable), c.timerOffer()...) {
 		req.AppendHeader(h)
 	}
 	req.AppendHeader(header("Content-Type", typeSDP))

@@ -65,8 +65,6 @@ func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
 		a.respond(req, tx, 416, "Unsupported URI Scheme")
 	case req.IsCancel(): // one that matches an INVITE is answered by sipgo
 		a.refuseUnknown(req, tx)
-	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips": // RFC 3261 §8.2.2.1
-		a.respond(req, tx, 416, "Unsupported URI Scheme")
 	case strange != "": // RFC 3261 §8.2.2.3
 		a.respond(req, tx, gosip.StatusBadExtension, "Bad Extension", header("Unsupported", strange))
 	case !a.startsDialog(req):
@@ -121,6 +119,8 @@ func (a *Agent) serveDialog(req *gosip.Request, tx *gosip.ServerTx, c *Call, inO
 		a.options(req, tx)
 	case req.Method == gosip.PRACK:
 		a.pracked(req, tx, c.ringing)
+	case req.Method == gosip.NOTIFY: // without a subscription (RFC 6665 §4.1.3)
+		a.refuseUnknown(req, tx)
 	case req.Method == gosip.MESSAGE && a.takesMessages():
 		a.message(req, tx, c)
 	default:
