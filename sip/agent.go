@@ -66,7 +66,7 @@ func New(o *Options) (*Agent, error) {
 	a := &Agent{
 		opts: opts, self: self, log: opts.Logger,
 		nowhere:     strings.ToLower(newID()) + ".invalid",
-		streams:     newStreams(opts.MaxConnections, opts.Dialer),
+		streams:     newStreams(opts.MaxConnections, opts.Dialer, opts.TLS),
 		closing:     make(chan struct{}),
 		done:        make(chan struct{}),
 		listening:   make(map[string]netip.AddrPort),
@@ -119,14 +119,6 @@ func (a *Agent) Listen(ctx context.Context, network, address string) (net.Addr, 
 		return nil, fmt.Errorf("sip: listen: %w", err)
 	}
 	return l.Addr(), a.ListenOn(network, l)
-}
-
-// canServe reports what is wrong with a network for ListenOn.
-func (a *Agent) canServe(network string) error {
-	if network != "tcp" {
-		return fmt.Errorf("sip: listen: network %q is neither udp nor tcp", network)
-	}
-	return nil
 }
 
 // ListenOn serves a listener of the caller's, for example one that records the traffic: network is "tcp", "tls", "ws" or "wss", and l yields bare

@@ -29,6 +29,7 @@ type dialog struct {
 	secure        bool        // the INVITE went to a sips URI: nothing of the dialog goes over plain connections (RFC 3261 §12.1.1)
 	taken         bool        // the peer began it: the Call-ID is the peer's
 	network       string      // what the dialog came up on, for a target that names none
+	flow          *stream     // that the peer's last word about its target came over, nil for UDP and where we dialled
 	localSeq      uint32
 	remoteSeq     int64 // -1 before the first request of the peer
 }
@@ -141,6 +142,7 @@ func recordRoutes(m gosip.Message) []gosip.Uri {
 // serverDialog makes the dialog of an INVITE that we are about to answer (RFC 3261 §12.1.1).
 func (a *Agent) serverDialog(req *gosip.Request) dialog {
 	target, _, _ := contact(req)
+	source := a.sourceOf(req)
 	return dialog{
 		id:        dialogID{callID(req), toTag(req), fromTag(req)},
 		local:     party{req.To().DisplayName, req.To().Address},
@@ -149,7 +151,8 @@ func (a *Agent) serverDialog(req *gosip.Request) dialog {
 		routes:    recordRoutes(req),
 		taken:     true,
 		secure:    req.Recipient.Scheme == "sips",
-		network:   a.sourceOf(req).network,
+		network:   source.network,
+		flow:      source.stream,
 		remoteSeq: int64(req.CSeq().SeqNo),
 	}
 }

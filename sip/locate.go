@@ -48,7 +48,7 @@ func (w way) secure() bool { return w.network == "tls" || w.network == "wss" }
 // can reports whether the agent can send requests over the network: it opens connections as it needs them.
 func (a *Agent) can(network string) bool {
 	_, listens := a.listensOn(network)
-	return listens || network == "tcp"
+	return listens || network == "tcp" || network == "tls"
 }
 
 // A search finds the servers for one URI.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,6 +83,11 @@ type Options struct {
 	// room for a new one. Default: DefaultMaxConnections.
 	MaxConnections int
 
+	// TLS is used on the networks tls and wss: RootCAs (and Certificates, where the server asks for one) on connections that we open,
+	// Certificates on those that we accept. ServerName, where it is set, is the name that every server's certificate must hold; otherwise
+	// it is the host of the URI that the request goes to (RFC 5922 §4). Versions before 1.2 are refused. Default: the system's roots and no certificate.
+	TLS *tls.Config
+
 	// Dialer opens TCP connections, also those under TLS and WebSocket. Default: a net.Dialer.
 	Dialer Dialer
 
@@ -124,6 +130,12 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
 	if c.Resolver == nil {
 		c.Resolver = new(DNS)
+	}
+	if err := checkTLS(c.TLS); err != nil {
+		return c, self, err
+	}
+	if c.TLS == nil {
+		c.TLS = new(tls.Config)
 	}
 	if c.Dialer == nil {
 		c.Dialer = new(net.Dialer)

@@ -87,11 +87,15 @@ func (a *Agent) Invite(ctx context.Context, target string, offer *Media) (*Call,
 func (a *Agent) newOutgoing(target gosip.Uri, local *Media) *outgoing {
 	to := *target.Clone()
 	to.UriParams = nil
+	from := a.self
+	if to.Scheme == "sips" { // RFC 5630 §5.1.1
+		from.Scheme = "sips"
+	}
 	o := &outgoing{
 		agent: a,
 		dialog: dialog{
 			id:        dialogID{callID: newID(), local: newID()},
-			local:     party{quote(a.opts.DisplayName), a.self},
+			local:     party{quote(a.opts.DisplayName), from},
 			remote:    party{uri: to},
 			target:    target,
 			routes:    a.preloaded(),

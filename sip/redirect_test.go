@@ -113,7 +113,7 @@ func TestRFC3261_8_1_3_4_WhatIsNotFollowed(t *testing.T) {
 // Who was called securely is not looked for elsewhere without that.
 func TestRFC3261_8_1_3_4_NeverFromSipsToSip(t *testing.T) {
 	contacts := "<sip:x@192.0.2.2>, <sips:y@192.0.2.2>, <SIP:z@192.0.2.2>"
-	for scheme, want := range map[string]int{"sips": 0, "sip": 2} {
+	for scheme, want := range map[string]int{"sips": 1, "sip": 3} {
 		res := gosip.NewResponse(302, "Moved")
 		for c := range strings.SplitSeq(contacts, ", ") {
 			h := new(gosip.ContactHeader)

@@ -25,6 +25,7 @@ type hop struct {
 	network string // "udp", "tcp", "tls", "ws" or "wss"
 	addr    netip.AddrPort
 	name    string  // the host of the URI, for TLS and WebSocket
+	sips    bool    // our Contact there must be a SIPS URI
 	stream  *stream // the connection, nil for UDP and before there is one
 }
 
@@ -69,8 +70,18 @@ func sendsFrom(addr netip.AddrPort) (netip.Addr, error) {
 // location is the URI under which the peer at h reaches us.
 func (a *Agent) location(h hop) (gosip.Uri, error) {
 	host, port, err := a.sentBy(h)
-	u := gosip.Uri{Scheme: "sip", User: a.self.User, Host: host, Port: port,
-		UriParams: gosip.HeaderParams{{K: "transport", V: h.network}}}
+	u := gosip.Uri{Scheme: "sip", User: a.self.User, Host: host, Port: port}
+	transport := h.network
+	switch {
+	case h.network == "wss":
+		transport = "ws" // RFC 7118 §7: what is under TLS
+	case h.sips:
+		transport = "tcp" // RFC 3261 §26.2.2
+	}
+	if h.sips {
+		u.Scheme = "sips"
+	}
+	u.UriParams = gosip.HeaderParams{{K: "transport", V: transport}}
 	return u, err
 }
 
@@ -125,6 +136,7 @@ func (a *Agent) prepare(ctx context.Context, req *gosip.Request, h hop) (hop, er
 
 // direct connects to h and writes our address as it is seen there into Via and Contact.
 func (a *Agent) direct(ctx context.Context, req *gosip.Request, blank *gosip.ContactHeader, h hop) (hop, error) {
+	h.sips = needsTLS(req)
 	h, err := a.connect(ctx, req, h)
 	if err != nil {
 		return h, err
@@ -153,6 +165,9 @@ func (a *Agent) direct(ctx context.Context, req *gosip.Request, blank *gosip.Con
 
 // connect sets where sipgo sends req, and makes sure that it finds a connection of ours there. It returns h with that connection.
 func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) (hop, error) {
+	if needsTLS(req) && !usesTLS(h.network) {
+		return h, errNotSecure
+	}
 	if h.network == "udp" {
 		if _, ok := a.listensOn("udp"); !ok {
 			return h, fmt.Errorf("%w: udp", ErrNotListening)
@@ -166,15 +181,42 @@ func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) (hop, er
 	if err := a.serveStreams(); err != nil {
 		return h, err
 	}
-	c, err := a.streams.dial(ctx, h)
-	if err != nil {
-		return h, fmt.Errorf("sip: connect: %w", err)
+	c := a.flow(req, h)
+	if c == nil {
+		var err error
+		if c, err = a.streams.dial(ctx, h); err != nil {
+			return h, fmt.Errorf("sip: connect: %w", err)
+		}
 	}
 	h.stream = c
 	req.SetTransport("TCP") // as sipgo sees it
 	req.SetDestination(c.key.String())
 	req.Laddr = gosip.Addr{}
 	return h, nil
+}
+
+// needsTLS reports whether a request of ours is for a SIPS URI, or a server on the way to it is (RFC 3261 §8.1.1.8, §26.2.2).
+func needsTLS(req *gosip.Request) bool {
+	route := req.Route()
+	return req.Recipient.Scheme == "sips" || route != nil && route.Address.Scheme == "sips"
+}
+
+// flow is the connection, accepted by us, that the peer's side of the dialog of req came over, if it leads to h. The requests of the dialog may go
+// back over it, where no others may.
+func (a *Agent) flow(req *gosip.Request, h hop) *stream {
+	a.mu.Lock()
+	call := a.calls[dialogID{callID(req), fromTag(req), toTag(req)}]
+	a.mu.Unlock()
+	if call == nil {
+		return nil
+	}
+	call.mu.Lock()
+	c := call.dialog.flow
+	call.mu.Unlock()
+	if c == nil || c.dialled || c.isGone() || c.peer.network != h.network || h.addr.IsValid() && h.addr != c.peer.addr {
+		return nil
+	}
+	return c
 }
 
 // write sends a request that has no transaction, an ACK to a 2xx, and returns it as it was sent, and where it went.

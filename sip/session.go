@@ -116,6 +116,9 @@ func (c *Call) refreshTarget(m message) {
 	if target, focus, ok := contact(m); ok {
 		c.dialog.refresh(target)
 		c.setFocus(focus)
+		if req, ok := m.(*gosip.Request); ok {
+			c.dialog.flow = c.agent.sourceOf(req).stream
+		}
 	}
 }
 

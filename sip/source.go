@@ -14,10 +14,22 @@ func (a *Agent) sourceOf(req *gosip.Request) hop {
 	if strings.EqualFold(req.Transport(), "UDP") {
 		return hop{network: "udp", addr: wayBack(req.Via())}
 	}
-	if c := a.streams.at(req.Source()); c != nil {
-		return c.hop()
+	c := a.streams.at(req.Source())
+	if c == nil {
+		return hop{}
 	}
-	return hop{}
+	h := c.hop()
+	h.sips = wantsSIPS(req)
+	return h
+}
+
+// wantsSIPS reports whether the Contact of our response must be a SIPS URI (RFC 3261 §12.1.1).
+func wantsSIPS(req *gosip.Request) bool {
+	if r := req.RecordRoute(); r != nil && r.Address.Scheme == "sips" || req.Recipient.Scheme == "sips" {
+		return true
+	}
+	c := req.Contact()
+	return req.RecordRoute() == nil && c != nil && c.Address.Scheme == "sips"
 }
 
 // noteSource sees each message before anybody else, on the goroutine that read it, and writes where a request came from into its topmost Via

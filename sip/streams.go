@@ -2,8 +2,10 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"runtime"
@@ -39,6 +41,7 @@ type Dialer interface {
 type streams struct {
 	max    int
 	dialer Dialer
+	tls    *tls.Config
 	queue  chan *stream
 	closed chan struct{}
 	taken  *stream // what Accept returned last; only Accept uses it
@@ -47,6 +50,7 @@ type streams struct {
 	open      map[string]*stream     // by key
 	peers     map[endpoint][]*stream // the newest first
 	count     uint64                 // keys given out
+	shaking   []net.Conn             // accepted and not open yet, the oldest first
 	listeners []net.Listener
 	wg        sync.WaitGroup
 }
@@ -57,10 +61,11 @@ type endpoint struct {
 	addr    netip.AddrPort
 }
 
-func newStreams(max int, dialer Dialer) *streams {
+func newStreams(max int, dialer Dialer, config *tls.Config) *streams {
 	return &streams{
 		max:    max,
 		dialer: dialer,
+		tls:    config,
 		queue:  make(chan *stream),
 		closed: make(chan struct{}),
 		open:   make(map[string]*stream),
@@ -126,7 +131,13 @@ func (s *streams) accepted(network string, conn net.Conn) {
 		_ = conn.Close() // a stranger without an address to answer to
 		return
 	}
-	_, _ = s.add(&stream{Conn: conn, peer: endpoint{network, addr}}) // fails only when s is closed, and conn with it
+	c := &stream{peer: endpoint{network, addr}}
+	if network != "tcp" {
+		s.welcome(c, conn)
+		return
+	}
+	c.Conn = conn
+	_, _ = s.add(c) // fails only when s is closed, and c with it
 }
 
 // addrOf reads an address of the network. One with a zone means something on this machine alone, and no header field can name it.
@@ -146,13 +157,23 @@ func (s *streams) dial(ctx context.Context, h hop) (*stream, error) {
 	if c != nil {
 		return c, c.wait(ctx)
 	}
+	if !h.addr.IsValid() {
+		return nil, errGone // a name that exists nowhere
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := s.dialer.DialContext(ctx, "tcp", h.addr.String())
 	if err != nil {
 		return nil, err
 	}
-	if c, err = s.add(&stream{Conn: conn, peer: endpoint{h.network, h.addr}, name: h.name, dialled: true}); err != nil {
+	c = &stream{peer: endpoint{h.network, h.addr}, name: h.name, dialled: true}
+	if usesTLS(h.network) {
+		c.name = s.verifiedName(h)
+	}
+	if err = s.shake(ctx, c, conn); err != nil {
+		return nil, err
+	}
+	if c, err = s.add(c); err != nil {
 		return nil, err
 	}
 	return c, c.wait(ctx)
@@ -161,7 +182,7 @@ func (s *streams) dial(ctx context.Context, h hop) (*stream, error) {
 // find is called with s.mu held.
 func (s *streams) find(h hop) *stream {
 	for _, c := range s.peers[endpoint{h.network, h.addr}] {
-		if c.serves(h) {
+		if s.serves(c, h) {
 			return c
 		}
 	}
@@ -259,17 +280,18 @@ func (s *streams) Close() error {
 	}
 	close(s.closed)
 	listeners := s.listeners
-	open := make([]*stream, 0, len(s.open))
-	for _, c := range s.open {
-		open = append(open, c)
-	}
+	open := slices.Collect(maps.Values(s.open))
+	shaking := s.shaking
 	s.mu.Unlock()
 
 	for _, l := range listeners {
 		_ = l.Close() // no more than a second close of the caller's can fail here
 	}
+	for _, c := range shaking {
+		_ = c.Close() // its handshake fails
+	}
 	for _, c := range open {
-		_ = c.Close()
+		s.wg.Go(func() { _ = c.Close() })
 	}
 	s.wg.Wait()
 	return nil
@@ -282,10 +304,11 @@ type stream struct {
 	key     netip.AddrPort // what sipgo takes for its address
 	peer    endpoint       // where it really leads
 	name    string         // the host name that it was dialled for
-	dialled bool           // by us
-	ready   chan struct{}  // closed when sipgo has registered the connection
-	gone    chan struct{}  // closed by Close
-	used    atomic.Int64   // when something was last read, in ns
+	tls     *tls.ConnectionState
+	dialled bool          // by us
+	ready   chan struct{} // closed when sipgo has registered the connection
+	gone    chan struct{} // closed by Close
+	used    atomic.Int64  // when something was last read, in ns
 
 	mu      sync.Mutex // guards writers and closed
 	room    sync.Cond  // signalled when writers falls or the connection closes
@@ -293,9 +316,6 @@ type stream struct {
 	closed  bool
 	writing sync.Mutex // one message at a time, also on a caller's own net.Conn
 }
-
-// serves reports whether requests to h may go over the connection, which leads to its address.
-func (c *stream) serves(hop) bool { return true }
 
 func (c *stream) touch() { c.used.Store(time.Now().UnixNano()) }
 
@@ -308,6 +328,15 @@ func (c *stream) wait(ctx context.Context) error {
 		return net.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+func (c *stream) isGone() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
 	}
 }
 

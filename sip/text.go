@@ -56,7 +56,7 @@ func unquote(s string) string {
 
 var (
 	errURI       = errors.New(`not a SIP URI such as "sip:alice@example.com"`)
-	errURIScheme = errors.New("only sip URIs are supported")
+	errURIScheme = errors.New("only sip and sips URIs are supported")
 )
 
 // parseURI parses a SIP URI that the user of this package gave us, strictly: visible ASCII without
@@ -70,13 +70,13 @@ func parseURI(s string) (gosip.Uri, error) {
 	if !ok {
 		return u, errURI
 	}
-	if !strings.EqualFold(scheme, "sip") {
+	if !strings.EqualFold(scheme, "sip") && !strings.EqualFold(scheme, "sips") {
 		return u, errURIScheme
 	}
 	if err := gosip.ParseUri(s, &u); err != nil {
 		return u, errURI
 	}
-	if u.Host == "" || u.Wildcard || u.HierarhicalSlashes || u.Password != "" || u.Port < 0 || u.Port > 65535 {
+	if !isHost(strings.Trim(u.Host, "[]")) || u.Wildcard || u.HierarhicalSlashes || u.Password != "" || u.Port < 0 || u.Port > 65535 {
 		return u, errURI
 	}
 	return u, nil
