@@ -199,7 +199,7 @@ func (s *streams) at(key string) *stream {
 // add hands a connection to sipgo. The one that was silent longest makes room where there are too many. Of two that
 // were dialled to the same hop at the same time the first stays.
 func (s *streams) add(c *stream) (*stream, error) {
-	c.owner, c.ready, c.gone = s, make(chan struct{}), make(chan struct{})
+	c.owner, c.ready, c.gone, c.writing = s, make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	c.room.L = &c.mu
 	c.touch()
 
@@ -314,7 +314,7 @@ type stream struct {
 	room    sync.Cond  // signalled when writers falls or the connection closes
 	writers int
 	closed  bool
-	writing sync.Mutex // one message at a time, also on a caller's own net.Conn
+	writing chan struct{} // one message at a time, also on a caller's own net.Conn; a channel, so that those who wait see the end of the connection
 }
 
 func (c *stream) touch() { c.used.Store(time.Now().UnixNano()) }
@@ -379,8 +379,12 @@ func (c *stream) Read(b []byte) (int, error) {
 func (c *stream) Write(b []byte) (int, error) {
 	c.count(1)
 	defer c.count(-1)
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	select {
+	case c.writing <- struct{}{}:
+	case <-c.gone:
+		return 0, net.ErrClosed
+	}
+	defer func() { <-c.writing }()
 	n, err := 0, c.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err == nil {
 		n, err = c.Conn.Write(b)

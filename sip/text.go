@@ -34,10 +34,10 @@ func printable(s string) string {
 	return s
 }
 
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quote escapes a display name for use inside a quoted-string (RFC 3261 §25.1).
-func quote(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
-}
+func quote(s string) string { return quoted.Replace(s) }
 
 // unquote undoes quote.
 func unquote(s string) string {

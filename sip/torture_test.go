@@ -170,7 +170,7 @@ func newVictim(t *testing.T) *victim {
 	v.network.Datagrams = v.note
 	host := v.network.Host("192.0.2.1")
 	var err error
-	v.agent, err = New(&Options{Address: "sip:bob@example.com"})
+	v.agent, err = New(&Options{Address: "sip:bob@example.com", Dialer: host})
 	require.NoError(t, err)
 	host.Attach(t, v.agent)
 	v.caller = siptest.NewPeer(t, v.network.Host(callerHost))
@@ -197,6 +197,10 @@ func (v *victim) setUp() {
 	require.Equal(v.t, 200, v.answer.Status)
 	v.caller.Ack(invite, v.answer, "")
 	v.call = <-calls
+	v.t.Cleanup(func() { // so that Close has nothing to wait for
+		v.caller.Within(v.answer, "BYE", "")
+		assert.Equal(v.t, 200, v.caller.Final("BYE").Status)
+	})
 }
 
 // goesOn checks that the call is up and served.

@@ -18,7 +18,6 @@ type Message struct {
 	Header []string // "Name: value" each, in the order of the wire, folded lines joined
 	Body   string
 
-	text  string       // of one that was sent
 	reply func(string) // sends where it came from, or where it went
 	via   string       // the transport, as Via has it
 }
@@ -113,6 +112,11 @@ func (m *Message) String() string {
 		return m.Method + " " + m.URI + " SIP/2.0"
 	}
 	return fmt.Sprintf("SIP/2.0 %d %s", m.Status, m.Reason)
+}
+
+// Text is the whole message as it goes over the wire.
+func (m *Message) Text() string {
+	return m.String() + "\r\n" + strings.Join(m.Header, "\r\n") + "\r\n\r\n" + m.Body
 }
 
 // readMessage reads one message. Without a Content-Length the body is the rest where whole is set, as in a datagram, else empty. Empty lines before a

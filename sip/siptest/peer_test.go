@@ -38,7 +38,7 @@ func TestPeersCall(t *testing.T) {
 		assert.Equal(t, "70", got.Value("max-forwards"))
 		assert.Equal(t, "<sip:b@192.0.2.2>", got.Value("To"))
 		assert.Equal(t, invite.Header, got.Header)
-		assert.Equal(t, invite.Body, got.Body)
+		assert.Equal(t, invite.Text(), got.Text())
 		assert.Contains(t, got.Body, "a=path:msrp://192.0.2.1:2855/peer;tcp\r\n")
 		assert.Contains(t, got.Value("Via"), "SIP/2.0/"+strings.ToUpper(network)+" 192.0.2.1:5060;branch=z9hG4bK")
 		assert.Equal(t, "sip:peer@192.0.2.1:5060;transport="+network, got.Address("Contact"))

@@ -124,7 +124,7 @@ func (m *Message) sameTransaction(method, to string) string {
 }
 
 // Repeat sends a message that Send or Respond returned once more, unchanged, on the way it went.
-func (p *Peer) Repeat(m *Message) { m.reply(m.text) }
+func (p *Peer) Repeat(m *Message) { m.reply(m.Text()) }
 
 // Write sends bytes that need not be a message to where Dial or Use said.
 func (p *Peer) Write(b []byte) {
@@ -190,7 +190,6 @@ func (m *Message) fill(name string, value func() string) {
 // leave sends a message of the peer's.
 func (m *Message) leave() *Message {
 	m.fill("Content-Length", func() string { return strconv.Itoa(len(m.Body)) })
-	m.text = m.String() + "\r\n" + strings.Join(m.Header, "\r\n") + "\r\n\r\n" + m.Body
-	m.reply(m.text)
+	m.reply(m.Text())
 	return m
 }
