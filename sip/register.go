@@ -53,6 +53,9 @@ func (a *Agent) Register(ctx context.Context, o *RegisterOptions) (*Registration
 		return nil, err
 	}
 	r := a.newRegistration(registrar, o)
+	if _, err := a.newSearch(append(a.proxy(), registrar)[0], ""); err != nil { // what no time will mend
+		return nil, fmt.Errorf("sip: register: %w", err)
+	}
 	if err := a.adopt(r); err != nil {
 		return nil, err
 	}
@@ -143,7 +146,7 @@ func (a *Agent) binding() *binding {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.binding
+	return r.current()
 }
 
 // isInstance reports whether s is a URN that can stand in +sip.instance.

@@ -28,7 +28,7 @@ func TestRegisterIsRefused(t *testing.T) {
 		{"404 Not Found", 404, 1},
 		{"400 Bad Request", 400, 1},
 		{"420 Bad Extension", 420, 1},
-		{"439 First Hop Lacks Outbound Support", 439, 2},
+		{"439 First Hop Lacks Outbound Support", 439, 1},
 		{"600 Busy Everywhere", 600, 1},
 		{"603 Decline", 603, 1},
 	} {
@@ -249,6 +249,10 @@ func TestRegisterOptions(t *testing.T) {
 			assert.ErrorContains(t, err, "RegisterOptions."+tt.want, tt.o)
 		}
 	}
+	_, err = a.Register(t.Context(), nil)
+	assert.ErrorIs(t, err, ErrNotListening)
+	_, err = a.Register(t.Context(), &RegisterOptions{Registrar: "sip:example.com;transport=sctp"})
+	assert.ErrorContains(t, err, "sctp", "at once")
 	for q, want := range map[float64]string{0: "", 1: "1", 0.5: "0.5", 0.1234: "0.123", 0.00001: "0.001"} {
 		assert.Equal(t, want, quality(q))
 	}

@@ -41,15 +41,15 @@ func (r *Registration) register(ctx context.Context) (*binding, *gosip.Response,
 			return nil, nil, err
 		case s.response.IsSuccess():
 			return r.accept(s)
-		case concessions == maxConcessions || !r.concede(s.response, &registrar):
+		case concessions == maxConcessions || !r.concede(s, &registrar):
 			return nil, s.response, statusError(s.response)
 		}
 	}
 }
 
 // concede changes what we ask for as the registrar wants it, where that makes sense.
-func (r *Registration) concede(res *gosip.Response, registrar *gosip.Uri) bool {
-	switch res.StatusCode {
+func (r *Registration) concede(s *registering, registrar *gosip.Uri) bool {
+	switch res := s.response; res.StatusCode {
 	case gosip.StatusIntervalToBrief: // RFC 3261 §10.2.8
 		least, ok := seconds(headerValue(res, "Min-Expires"))
 		if !ok || least <= r.asks || least > maxExpires {
@@ -58,9 +58,8 @@ func (r *Registration) concede(res *gosip.Response, registrar *gosip.Uri) bool {
 		r.asks = least
 		return true
 	case lacksOutbound: // RFC 5626 §4.2.1
-		had := r.outbound
 		r.outbound = false
-		return had
+		return s.contact().Params.Has("reg-id")
 	case gosip.StatusMovedPermanently, gosip.StatusMovedTemporarily: // RFC 3261 §8.1.3.4
 		to, _, ok := contact(res)
 		if !ok || !isClean(res) || !isBranchOf(to, r.dialog.target) || sameHost(to.Host, registrar.Host) && to.Port == registrar.Port {

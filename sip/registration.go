@@ -88,7 +88,7 @@ func (r *Registration) State() RegistrationState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := RegistrationState{Err: r.failure, Retry: r.next}
-	if b := r.binding; b != nil {
+	if b := r.current(); b != nil {
 		s.Registered, s.Expires, s.Contact = true, b.expires, b.contact.Address.String()
 		s.GRUU, s.TemporaryGRUU = b.gruu, b.temporaryGRUU
 		for _, u := range b.routes {
@@ -96,6 +96,14 @@ func (r *Registration) State() RegistrationState {
 		}
 	}
 	return s
+}
+
+// current is the binding unless its time is over. It is called with r.mu held.
+func (r *Registration) current() *binding {
+	if r.binding == nil || !time.Now().Before(r.binding.expires) {
+		return nil
+	}
+	return r.binding
 }
 
 // Changed returns a channel that is closed when State changes the next time. Call it before State, so that no change falls between the two.
