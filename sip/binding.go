@@ -62,7 +62,7 @@ func (b *binding) inCalls(u gosip.Uri, h hop) gosip.Uri {
 	case b == nil:
 	case b.gruu != "" && b.gruuURI.Scheme == u.Scheme:
 		return *b.gruuURI.Clone()
-	case b.outbound && h == b.hop:
+	case b.outbound && h.network == b.hop.network && h.addr == b.hop.addr:
 		u.UriParams = append(u.UriParams, gosip.HeaderKV{K: "ob"})
 	}
 	return u

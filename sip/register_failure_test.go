@@ -249,7 +249,7 @@ func TestRegisterOptions(t *testing.T) {
 			assert.ErrorContains(t, err, "RegisterOptions."+tt.want, tt.o)
 		}
 	}
-	_, err = a.Register(t.Context(), nil)
+	_, err = a.Register(t.Context(), &RegisterOptions{Registrar: "sip:example.com;transport=udp"})
 	assert.ErrorIs(t, err, ErrNotListening)
 	_, err = a.Register(t.Context(), &RegisterOptions{Registrar: "sip:example.com;transport=sctp"})
 	assert.ErrorContains(t, err, "sctp", "at once")

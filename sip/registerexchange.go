@@ -148,7 +148,7 @@ func (r *Registration) accept(s *registering) (*binding, *gosip.Response, error)
 		r.mayHold(s)
 		return nil, s.response, err
 	}
-	if c := r.agent.streams.at(s.request.Destination()); c != nil && s.hop.network != "udp" {
+	if c := r.agent.streams.at(s.request.Destination()); c != nil {
 		b.gone = c.gone
 	}
 	b.old = slices.DeleteFunc(r.held, func(c *gosip.ContactHeader) bool {
