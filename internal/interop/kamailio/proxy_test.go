@@ -28,12 +28,14 @@ func overNetworks(t *testing.T, f func(t *testing.T, k *kamailio.Proxy, network 
 	}
 }
 
-// newAgent makes an agent for a user of the domain, which reaches the proxy by a network.
+// newAgent makes an agent for a user of the domain, which reaches the proxy by a network, or finds it by itself if k is nil.
 func newAgent(t *testing.T, k *kamailio.Proxy, network, user string, amend ...func(*sip.Options)) *sip.Agent {
 	t.Helper()
 	o := &sip.Options{
 		Address: address(user), Password: kamailio.Password, Realm: kamailio.Domain,
-		OutboundProxy: k.URI(network),
+	}
+	if k != nil {
+		o.OutboundProxy = k.URI(network)
 	}
 	for _, f := range amend {
 		f(o)
