@@ -70,8 +70,8 @@
 // on are what tells a peer's identity.
 //
 // DNS is not trusted. A request for a sips URI goes by TLS alone, to a server whose certificate names the domain of the URI, whatever
-// the records say. A sip URI asks for no encryption: its request goes by TLS where the domain's records offer that, and in plain where they
-// offer that too and no TLS server can be reached. Write sips or transport=tls where that will not do.
+// the records say. A sip URI asks for no encryption: its request goes by TLS where the domain's records offer that, and then in no other way;
+// where they do not, or cannot be had, it goes in plain. Write sips or transport=tls where that will not do.
 //
 // Anybody we call may send a digest challenge and try passwords against our answer at home. [Options.Realm] limits the
 // answers to one server's.

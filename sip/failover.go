@@ -31,7 +31,9 @@ func (a *Agent) failover(ctx context.Context, hops []hop, try func(hop) (*gosip.
 		unavailable := err == nil && res != nil && res.StatusCode == gosip.StatusServiceUnavailable
 		switch {
 		case err == nil && !unavailable:
-			a.outages.forget(h)
+			if res != nil { // that an ACK left proves nothing
+				a.outages.forget(h)
+			}
 			return res, nil
 		case errors.As(err, &last):
 			return res, last.error

@@ -162,7 +162,7 @@ func (s *search) hops(ctx context.Context) []hop {
 }
 
 // byNAPTR follows the records of the lowest order that lead to a server by a way of ours, the preferred first. Higher orders
-// do not count then (RFC 3403 §4.1), so that who cuts our TLS connections gets no request in plain instead.
+// do not count then (RFC 3403 §4.1).
 func (s *search) byNAPTR(ctx context.Context) []hop {
 	records := s.lookupNAPTR(ctx)
 	for len(records) > 0 {
@@ -260,12 +260,18 @@ func (s *search) lookupSRV(ctx context.Context, w way, service, proto, name stri
 	return servers, found
 }
 
-// addresses looks up the servers' addresses and makes the hops.
+// addresses looks up the servers' addresses and makes the hops. Nothing in plain follows a hop with TLS, so that who cuts our TLS connections
+// does not get the request that way.
 func (s *search) addresses(ctx context.Context, servers []server) []hop {
 	servers = servers[:min(len(servers), maxServers)]
 	ips := parallel(servers, func(v server) []netip.Addr { return s.lookupIP(ctx, v.host) })
 	var hops []hop
+	encrypted := false
 	for i, v := range servers {
+		if encrypted && !v.secure() {
+			continue
+		}
+		encrypted = encrypted || v.secure() && len(ips[i]) > 0
 		for _, ip := range ips[i] {
 			h := hop{network: v.network, addr: netip.AddrPortFrom(ip, uint16(v.port))}
 			if v.network != "udp" && v.network != "tcp" {

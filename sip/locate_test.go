@@ -209,7 +209,6 @@ func TestRFC3263_4_1_NAPTR(t *testing.T) {
 		tls     = "tls 192.0.2.1:5061 example.com"
 		tcp     = "tcp 192.0.2.2:5060"
 		udp     = "udp 192.0.2.3:5060"
-		ownTCP  = "tcp 192.0.2.2:5062"
 		ownTLS  = "tls 192.0.2.2:5063 example.com"
 		wss     = "wss 192.0.2.1:443 example.com"
 		longTag = `1 1 "s" "SIP+D2T" "" `
@@ -231,9 +230,10 @@ func TestRFC3263_4_1_NAPTR(t *testing.T) {
 		{"other flags", "sip", false, []string{`1 1 "" "SIP+D2U" "" udp.example.com.`, `1 1 "a" "SIP+D2U" "" three.example.com.`, toTCP}, []string{tcp}},
 		{"a regular expression", "sip", false, []string{`1 1 "s" "SIP+D2U" "!.*!evil.example!" udp.example.com.`, toTCP}, []string{tcp}},
 		{"no SRV behind it", "sip", false, []string{`1 1 "s" "SIP+D2T" "" gone.example.com.`, toTCP}, []string{tcp}},
-		{"none leads anywhere", "sip", false, []string{`1 1 "s" "SIP+D2T" "" gone.example.com.`}, []string{ownTLS, ownTCP}},
+		{"none leads anywhere", "sip", false, []string{`1 1 "s" "SIP+D2T" "" gone.example.com.`}, []string{ownTLS}},
 		{"a name that is none", "sip", false, []string{longTag + `a..b`, longTag + `a/b`, longTag + strings.Repeat("a", 64) + ".com", longTag + ".", toTCP}, []string{tcp}},
-		{"failure", "sip", false, []string{"!"}, []string{ownTLS, ownTCP}},
+		{"failure", "sip", false, []string{"!"}, []string{ownTLS}},
+		{"TLS is not preferred", "sip", false, []string{toUDP, `20 15 "s" "SIPS+D2T" "" tls.example.com.`, toTCP}, []string{udp, tls}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			z := newZone(map[string][]string{"NAPTR example.com": tt.naptr})
@@ -261,6 +261,11 @@ func TestRFC3263_4_1_SRVWithoutNAPTR(t *testing.T) {
 	assert.NotContains(t, z.questions(), "A example.com")
 	assert.Equal(t, []string{"tls 192.0.2.3:5061 example.com"}, locateAll(t, newLocator(t, z, true), "sips:bob@example.com", ""),
 		"sips never finds the records of _sip")
+	z.records["SRV _sips._tcp.example.com"] = []string{"0 0 5061 one.example.com."}
+	assert.Equal(t, []string{"tls 192.0.2.1:5061 example.com", "tls 192.0.2.11:5061 example.com"},
+		locateAll(t, newLocator(t, z, true), "sip:bob@example.com", ""), "nothing in plain where there is TLS")
+	z.records["SRV _sips._tcp.example.com"] = []string{"0 0 5061 gone.example.com."}
+	assert.Len(t, locateAll(t, newLocator(t, z, true), "sip:bob@example.com", ""), 5, "TLS that nobody can find does not count")
 }
 
 // Without SRV records the domain's own addresses count, with the default port.
