@@ -71,9 +71,10 @@ func New(o *Options) (*Client, error) {
 	return c, nil
 }
 
-// Listen opens the two sockets that chats need: one for SIP over network, "tcp" or "udp", and one for MSRP over TCP. Both addresses are as for
-// net.Listen; port 0 chooses one. With Options.Relay no socket is opened for MSRP, and msrpAddress does not count. It returns the SIP address. ctx
-// bounds the call, not the listening.
+// Listen opens the two sockets that chats need: one for SIP over network, one of those of sip.Agent.Listen, and one for MSRP over TCP. Both addresses are as
+// for net.Listen; port 0 chooses one. With Options.Relay no socket is opened for MSRP, and msrpAddress does not count. It returns the SIP address. ctx
+// bounds the call, not the listening. A Client that has a relay and is registered over TCP or TLS needs no sockets at all: what is for it comes
+// over the connections that it opened.
 func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress string) (net.Addr, error) {
 	if c.o.Relay != nil {
 		addr, err := c.agent.Listen(ctx, network, sipAddress)
@@ -92,13 +93,17 @@ func (c *Client) Listen(ctx context.Context, network, sipAddress, msrpAddress st
 	return addr, c.wrap(c.serveMSRP(l))
 }
 
-// ListenOn serves two TCP listeners of the caller's, which the Client owns from then on. With Options.Relay the second may be nil.
+// ListenOn serves two TCP listeners of the caller's, which the Client owns from then on. The first may be nil where the Client is registered, the
+// second with Options.Relay.
 func (c *Client) ListenOn(sip, msrp net.Listener) error {
 	var err error
 	if msrp != nil {
 		err = c.serveMSRP(msrp)
 	}
-	return c.wrap(errors.Join(err, c.agent.ListenOn("tcp", sip)))
+	if sip != nil {
+		err = errors.Join(err, c.agent.ListenOn("tcp", sip))
+	}
+	return c.wrap(err)
 }
 
 // Register tells a registrar where we are, so that others can call our address, and keeps it told until the Client is closed; Shutdown takes

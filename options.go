@@ -119,7 +119,7 @@ func (o *Options) withDefaults() (Options, error) {
 func (o *Options) agent() *sip.Options {
 	s := o.SIP
 	s.Address, s.DisplayName, s.Username, s.Password, s.Realm = o.Address, o.DisplayName, o.Username, o.Password, o.Realm
-	s.Focus, s.AcceptTLS, s.Logger = o.Focus, true, o.Logger
+	s.Focus, s.AcceptTLS, s.MessageTypes, s.Logger = o.Focus, true, nil, o.Logger
 	return &s
 }
 
