@@ -15,7 +15,8 @@
 //
 // With Options.Relay every chat goes through an MSRP relay (RFC 4976), over a connection of its own or over one for all, and no socket is opened for MSRP:
 // messages get through to who sits behind a NAT. The peer needs no relay, and may have another one. Without a way through the relay there is no
-// chat (ErrRelay); a chat whose way is lost ends, and the next one asks for a new way.
+// chat (ErrRelay); a chat whose way is lost asks the relay for another one and moves there by a re-INVITE, or ends where
+// the relay or the peer does not go along. What was on its way meanwhile is lost, as its Delivery tells.
 //
 // # Policies
 //

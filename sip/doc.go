@@ -28,7 +28,9 @@
 //
 // In an offer, message lines with TCP/MSRP (and TCP/TLS/MSRP with [Options.AcceptTLS]) are understood; all other
 // media lines, file transfers (RFC 5547) and one-way sessions are declined with port 0, and an offer without an acceptable
-// line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup].
+// line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup]. Fingerprints of certificates (RFC 8122),
+// connections through middleboxes (RFC 6714) and what a conference can do (RFC 7701) stand in Media too; who connects for MSRP acts on them. Sides that
+// have no media type in common are refused with [ErrMedia], as are those that cannot agree on TLS or on who connects.
 // A list of accepted types that is a bare "*" is legal but refused by Blink and SylkServer: name the types.
 //
 // Within a call [Call.Reinvite] moves, holds or changes the session. What a peer changes and leaves on its path, a hold for example, is
@@ -54,7 +56,7 @@
 // What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
 // TCP connections ([Options.MaxConnections]; dead ones are found by TCP keep-alive), server transactions (4096, for 32
 // seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
-// (16 URIs), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
+// (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //
 // What DNS answers makes one search follow 8 NAPTR records, 16 servers and 16 addresses at most, with 5 seconds for each of its at most five

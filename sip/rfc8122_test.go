@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,6 +66,18 @@ func TestRFC8122_5_MalformedFingerprints(t *testing.T) {
 	_, m, err := d.offered(true)
 	require.NoError(t, err)
 	assert.Equal(t, []string{printOne}, m.Fingerprints, "the same again is one")
+
+	many := func(n int) (prints []string) {
+		for i := range n {
+			prints = append(prints, fmt.Sprintf("%s%02X", strings.TrimSuffix(printOne, "AD"), i))
+		}
+		return prints
+	}
+	assert.Len(t, readOffered(t, secureSDP("", strings.Join(many(maxFingerprints), ","))).Fingerprints, maxFingerprints)
+	d, err = parseSDP([]byte(secureSDP("", strings.Join(many(maxFingerprints+1), ","))))
+	require.NoError(t, err)
+	_, _, err = d.offered(true)
+	assert.ErrorIs(t, err, ErrMedia)
 }
 
 // A session-level fingerprint is about other lines where this one has no certificate, or a relay's.
