@@ -1,0 +1,180 @@
+package sip
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/sip/siptest"
+)
+
+const overTCP = "sip:192.0.2.9;transport=tcp"
+
+// dialler makes an agent that listens nowhere and opens its connections on the network.
+func (r *registrar) dialler(t *testing.T, o *Options) *Agent {
+	o.Address, o.Dialer = "sip:bob@"+registrarAddress, r.network.Host("192.0.2.1")
+	a, err := New(o)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, a.Close()) })
+	return a
+}
+
+// until waits for a state.
+func until(ctx context.Context, t *testing.T, reg *Registration, want func(RegistrationState) bool) {
+	t.Helper()
+	for changed := reg.Changed(); !want(reg.State()); changed = reg.Changed() {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			require.Fail(t, "the state does not come")
+		}
+	}
+}
+
+// The connection that we opened is registered as a flow, and where the registrar takes it calls say so.
+func TestRFC5626_4_2_1_Flow(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, grants("", "Require: outbound"))
+		a := r.dialler(t, &Options{InstanceID: instance})
+		reg, err := a.Register(ctx, &RegisterOptions{Registrar: overTCP})
+		require.NoError(t, err)
+		m := r.request(0)
+		assert.Regexp(t, `^<sip:bob@192\.0\.2\.1:\d+;transport=tcp>;expires=3600;\+sip\.instance="<`+instance+`>";reg-id=1$`, m.Value("Contact"))
+		assert.Equal(t, "path, outbound, gruu", m.Value("Supported"))
+
+		_, _ = a.Invite(ctx, "sip:carol@192.0.2.9;transport=tcp", testMedia("bob")) // 486
+		assert.Equal(t, "<"+m.Address("Contact")+";ob>", r.request(1).Value("Contact"), "RFC 5626 §4.3")
+
+		require.NoError(t, reg.Shutdown(ctx))
+		m = r.request(2)
+		assert.Contains(t, m.Value("Contact"), ";reg-id=1")
+		assert.Contains(t, m.Value("Contact"), ";expires=0")
+	})
+}
+
+// A registrar that finds us by instance and reg-id need not repeat our URI as it was (RFC 5626 §6).
+func TestRFC5626_6_OwnFlow(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, func(_ int, req *siptest.Message) (string, string) {
+			return "200 OK", `Contact: <` + req.Address("Contact") + `>;expires=10;+sip.instance="<` + instance + `>";reg-id=2` + "\n" +
+				`Contact: <sip:bob@198.51.100.1:4711;transport=tcp>;expires=20;reg-id=1;+sip.instance="<` + instance + `>"`
+		})
+		reg, err := r.dialler(t, &Options{InstanceID: instance}).Register(ctx, &RegisterOptions{Registrar: overTCP})
+		require.NoError(t, err)
+		assert.Equal(t, 20*time.Second, time.Until(reg.State().Expires))
+	})
+}
+
+func TestRFC5626_4_2_1_FirstHopLacksOutbound(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, func(n int, req *siptest.Message) (string, string) {
+			if strings.Contains(req.Value("Contact"), "reg-id") {
+				return "439 First Hop Lacks Outbound Support", ""
+			}
+			return granted(n, req)
+		})
+		reg, err := r.dialler(t, &Options{InstanceID: instance}).Register(ctx, &RegisterOptions{Registrar: overTCP, Expires: time.Minute})
+		require.NoError(t, err)
+		assert.Equal(t, 2, r.count())
+		assert.Equal(t, "path, gruu", r.request(1).Value("Supported"))
+		time.Sleep(31 * time.Second)
+		assert.Equal(t, 3, r.count(), "it is not tried again")
+		assert.True(t, reg.State().Registered)
+	})
+}
+
+// When the connection is gone we register again at once over a new one.
+func TestRFC5626_4_4_FlowRecovery(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, grants("", "Require: outbound"))
+		a := r.dialler(t, &Options{InstanceID: instance})
+		reg, err := a.Register(ctx, &RegisterOptions{Registrar: overTCP})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		r.network.Host("192.0.2.1").Cut()
+		time.Sleep(time.Second)
+		require.Equal(t, 2, r.count())
+		first, again := r.request(0), r.request(1)
+		assert.Equal(t, first.Value("Call-ID"), again.Value("Call-ID"))
+		assert.Greater(t, again.Seq(), first.Seq())
+		assert.NotEqual(t, first.Address("Contact"), again.Address("Contact"))
+		assert.Contains(t, again.Value("Contact"), ";reg-id=1", "so that it replaces the first")
+		assert.True(t, reg.State().Registered)
+		assert.Equal(t, again.Address("Contact"), reg.State().Contact)
+	})
+}
+
+// A registrar that closes each connection after its 200 is not flooded.
+func TestRFC5626_4_5_ConnectionsThatBreakAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, granted)
+		reg, err := r.dialler(t, &Options{}).Register(ctx, &RegisterOptions{Registrar: overTCP})
+		require.NoError(t, err)
+		for range 60 {
+			time.Sleep(time.Second)
+			r.network.Host("192.0.2.1").Cut()
+		}
+		assert.LessOrEqual(t, r.count(), 10)
+		until(ctx, t, reg, func(s RegistrationState) bool { return s.Registered })
+	})
+}
+
+// While nobody listens at the registrar we are not registered, and know why.
+func TestRegistrarGoesAway(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, granted)
+		reg, err := r.dialler(t, &Options{}).Register(ctx, &RegisterOptions{Registrar: overTCP})
+		require.NoError(t, err)
+		r.Close()
+		until(ctx, t, reg, func(s RegistrationState) bool { return !s.Registered && s.Err != nil && !s.Retry.IsZero() })
+		assert.NotContains(t, reg.State().Err.Error(), "bob")
+		require.NoError(t, reg.Close())
+	})
+}
+
+// Without an instance, what we had registered over the old connection is taken away where the registrar still lists it; that of others is not.
+func TestRFC3261_10_2_2_RemovesItsOldContact(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		bubble(t, func(t *testing.T, ctx context.Context) {
+			const others = "<sip:bob@192.0.2.7;transport=tcp>;expires=100"
+			var first string
+			r := newRegistrar(t, func(n int, req *siptest.Message) (string, string) {
+				switch n {
+				case 0:
+					first = req.Value("Contact")
+				case 1:
+					return "200 OK", "Contact: " + first + ", " + others + ", " + req.Value("Contact")
+				case 2:
+					if silent {
+						return "", ""
+					}
+				}
+				return granted(n, req)
+			})
+			reg, err := r.dialler(t, &Options{}).Register(ctx, &RegisterOptions{Registrar: overTCP})
+			require.NoError(t, err)
+			time.Sleep(time.Minute)
+			r.network.Host("192.0.2.1").Cut()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			require.Equal(t, 3, r.count())
+			assert.Equal(t, []string{"<" + r.request(0).Address("Contact") + ">;expires=0"}, r.request(2).Values("Contact"))
+			assert.True(t, reg.State().Registered, "whatever comes of it")
+			assert.Equal(t, r.request(1).Address("Contact"), reg.State().Contact)
+		})
+	}
+}
+
+// A refresh goes over the same connection, though DNS may name another server first.
+func TestRFC5626_4_2_1_RefreshOverTheSameFlow(t *testing.T) {
+	r := &Registration{last: hop{network: "tcp", name: "b"}}
+	a, b, c := hop{network: "tcp", name: "a"}, hop{network: "tcp", name: "b"}, hop{network: "tcp", name: "c"}
+	assert.Equal(t, []hop{b, a, c}, r.lastFirst([]hop{a, b, c}))
+	assert.Equal(t, []hop{a, c}, r.lastFirst([]hop{a, c}))
+	assert.Empty(t, r.lastFirst(nil))
+}
