@@ -252,8 +252,8 @@ func (a *Agent) bound(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, func() { stop(); cancel() }
 }
 
-// Shutdown refuses new calls, unregisters, hangs up the calls that are up, waits for the answers, and closes the agent. When
-// ctx ends before that, the agent is closed without waiting further and ctx's error returned.
+// Shutdown refuses new calls, unregisters, hangs up the calls that are up, waits for the answers, 32 seconds where a peer is
+// silent, and closes the agent. When ctx ends before that, the agent is closed without waiting further and ctx's error returned.
 func (a *Agent) Shutdown(ctx context.Context) error {
 	a.drain()
 	var wg sync.WaitGroup

@@ -209,7 +209,7 @@ func (c *Call) goodbye(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	var why []gosip.Header
+	why := c.agent.capabilities() // Supported stands in every request (RFC 4028 §7.1)
 	if r := reasonFor(c.Err()); r != nil {
 		why = append(why, r.header())
 	}

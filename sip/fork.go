@@ -75,7 +75,8 @@ func (o *outgoing) confirm(res *gosip.Response) (*Call, *gosip.Response) {
 		e = &early{dialog: o.dialog}
 	}
 	c := o.agent.newCall(e.dialog.confirm(res), o.address, "")
-	if e.pracks { // it may be sent again with credentials; a gap is no error (RFC 3261 §12.2.2)
+	c.offering = true // until begin
+	if e.pracks {     // it may be sent again with credentials; a gap is no error (RFC 3261 §12.2.2)
 		c.dialog.localSeq += maxAttempts
 	}
 	if e.answer != nil {

@@ -31,12 +31,9 @@ var notAcceptable = &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not A
 // reinvited takes an INVITE within the dialog, or an UPDATE (RFC 3311). What leaves the MSRP session as it is, with an offer or
 // without, is answered here: a refresh, a hold, another stream, a new Contact. An INVITE that moves the session is the application's.
 func (c *Call) reinvited(req *gosip.Request, tx *gosip.ServerTx) {
-	var (
-		offers = req.IsInvite() || len(req.Body()) > 0
-		r      *refusal
-	)
+	var r *refusal
 	c.mu.Lock()
-	if offers {
+	if isOffer(req) {
 		r = c.crossing()
 		c.answering = c.answering || r == nil
 	}
@@ -62,49 +59,28 @@ func (c *Call) reinvited(req *gosip.Request, tx *gosip.ServerTx) {
 		c.ask(req, tx, moved)
 		return
 	}
-	c.stopAnswering(offers)
+	c.stopAnswering(req)
 	c.agent.refuse(req, tx, r)
 }
 
 // accept answers an INVITE or UPDATE within the dialog with 200. next is the session from then on.
 func (c *Call) accept(req *gosip.Request, tx *gosip.ServerTx, next session) error {
-	offers := req.IsInvite() || len(req.Body()) > 0
 	var sdp []byte
-	if offers {
+	if isOffer(req) {
 		sdp = next.sdp
 	}
 	res, err := c.accepted(req, sdp)
 	if err != nil {
-		c.stopAnswering(offers)
+		c.stopAnswering(req)
 		c.agent.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error")
 		return err
 	}
-	// All of it before the 200 is out: the ACK may be fast, and who sees the answer sees what came of it.
-	c.mu.Lock()
-	was, target, focus := c.session, c.dialog.target, c.focus
-	if offers {
-		c.setSession(next)
-	}
-	c.refreshTarget(req)
-	c.note(req)
-	t, _ := c.agent.answerTimer(req)
-	c.startTimer(t.interval, t.refresher == "uas")
-	var p *confirmation
-	if req.IsInvite() {
-		p = c.expectACK(req)
-	}
-	c.mu.Unlock()
-	c.stopAnswering(offers)
-
+	p, undo := c.agree(req, next) // before the 200 is out: the ACK may be fast, and who sees the answer sees what came of it
+	c.stopAnswering(req)
 	err = c.agent.respondToInvite(req, tx, res)
 	switch {
 	case errors.Is(err, ErrCanceled): // sipgo has said 487
-		c.mu.Lock()
-		c.settle(p)
-		c.setSession(was)
-		c.dialog.target = target
-		c.setFocus(focus)
-		c.mu.Unlock()
+		undo()
 		return err
 	case err != nil:
 		c.agent.log.Debug("response not sent", "method", req.Method.String(), "code", gosip.StatusOK)
@@ -115,11 +91,40 @@ func (c *Call) accept(req *gosip.Request, tx *gosip.ServerTx, next session) erro
 	return nil
 }
 
-// stopAnswering says that no offer of the peer's waits for our answer any more, if one did.
-func (c *Call) stopAnswering(offers bool) {
+// agree makes next the session, moves the dialog to the Contact of the request, and starts the session timer again. undo takes back
+// the first two. An INVITE's ACK is waited for.
+func (c *Call) agree(req *gosip.Request, next session) (p *confirmation, undo func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if offers {
+	was, target, focus := c.session, c.dialog.target, c.focus
+	if isOffer(req) { // a session of ours may have come about meanwhile
+		c.setSession(next)
+	}
+	c.refreshTarget(req)
+	c.note(req)
+	t, _ := c.agent.answerTimer(req)
+	c.startTimer(t.interval, t.refresher == "uas")
+	if req.IsInvite() {
+		p = c.expectACK(req)
+	}
+	return p, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.settle(p) // it was an INVITE, so no other has changed the session
+		c.setSession(was)
+		c.dialog.target = target
+		c.setFocus(focus)
+	}
+}
+
+// isOffer reports whether an INVITE or UPDATE begins an exchange of offer and answer.
+func isOffer(req *gosip.Request) bool { return req.IsInvite() || len(req.Body()) > 0 }
+
+// stopAnswering says that a request of the peer's waits for our answer no longer.
+func (c *Call) stopAnswering(req *gosip.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if isOffer(req) {
 		c.answering = false
 		c.settled()
 	}
@@ -136,7 +141,10 @@ func (c *Call) ask(req *gosip.Request, tx *gosip.ServerTx, moved *movedOffer) {
 	case <-c.asked:
 	default:
 	}
-	c.asked <- r // only one INVITE is answered at a time
+	select { // there is room: only one INVITE is answered at a time
+	case c.asked <- r:
+	default:
+	}
 	if !c.agent.task(r.watch) {
 		r.finish(ErrClosed, nil)
 	}
@@ -201,7 +209,7 @@ func (r *Reinvitation) finish(err error, refuse *refusal) {
 	if r.claim(err) != nil {
 		return
 	}
-	r.call.stopAnswering(true)
+	r.call.stopAnswering(r.request)
 	if refuse != nil {
 		r.call.agent.refuse(r.request, r.tx, refuse)
 	}
@@ -244,6 +252,6 @@ func (r *Reinvitation) Reject(ctx context.Context, code int, reason string) erro
 	if err := r.claim(ErrAnswered); err != nil {
 		return err
 	}
-	r.call.stopAnswering(true)
+	r.call.stopAnswering(r.request)
 	return r.call.agent.respondToInvite(r.request, r.tx, r.call.agent.response(r.request, code, reason))
 }

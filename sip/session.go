@@ -94,6 +94,8 @@ func (c *Call) begin(res, answer *gosip.Response) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, err := c.session.answered(answer, c.session)
+	c.offering = false
+	c.settled()
 	if err == nil {
 		c.session = s
 		c.timerAnswered(res)

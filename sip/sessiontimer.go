@@ -143,7 +143,7 @@ func (c *Call) timerAnswered(res *gosip.Response) {
 	if t.interval == 0 {
 		t = sessionTimer{interval: max(c.agent.opts.SessionExpires, c.floor)}
 	}
-	c.startTimer(max(t.interval, minSession), t.refresher != "uas")
+	c.startTimer(min(max(t.interval, minSession), maxSession), t.refresher != "uas")
 }
 
 // startTimer starts the session timer, again with each refresh. refreshes says that this side sends them, after half the interval;
