@@ -59,6 +59,7 @@ func TestRFC5626_4_OutboundThroughAnEdge(t *testing.T) {
 func TestRFC5626_4_5_RegistersAgain(t *testing.T) {
 	for _, network := range connected {
 		t.Run(network, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			k := kamailio.StartProxy(t)
 			alice, bob := newAgent(t, k, network, "alice"), newAgent(t, k, network, "bob")
 			r, err := bob.Register(testContext(t), nil)

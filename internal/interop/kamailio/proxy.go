@@ -23,12 +23,25 @@ type Proxy struct {
 	Roots   *x509.CertPool // what its certificate for 127.0.0.1 and Domain is trusted by
 
 	*foreign.Process // Kamailio itself
+
+	dir  string // of its files
+	args []string
 }
 
 // StartProxy runs Kamailio as a registrar and proxy, until the end of the test at the latest. The definitions are for proxy.cfg, such as MIN_EXPIRES=120.
 func StartProxy(t testing.TB, definitions ...string) *Proxy {
 	t.Helper()
-	return startProxy(t, freeAddress(t), freeAddress(t), definitions)
+	cert, roots := certtest.New(t, "127.0.0.1", Domain)
+	certificate, key := certtest.PEM(t, cert)
+	p := &Proxy{Address: freeAddress(t), TLS: freeAddress(t), Roots: roots, dir: t.TempDir()}
+	write(t, filepath.Join(p.dir, "certificate.pem"), certificate)
+	write(t, filepath.Join(p.dir, "key.pem"), key)
+	p.args = []string{"-l", "udp:" + p.Address, "-l", "tcp:" + p.Address, "-l", "tls:" + p.TLS, "-A", "WITH_TLS"}
+	for _, d := range definitions {
+		p.args = append(p.args, "-A", d)
+	}
+	p.Process = start(t, p.dir, proxyConfig, p.Address, p.args...)
+	return p
 }
 
 // StartEdge runs Kamailio as an edge proxy, which the clients of a Proxy know alone.
@@ -38,23 +51,9 @@ func StartEdge(t testing.TB, registrar *Proxy) *Proxy {
 }
 
 // Again runs a Proxy that has been stopped once more, at the same addresses. It has forgotten all.
-func (p *Proxy) Again(t testing.TB) *Proxy {
+func (p *Proxy) Again(t testing.TB) {
 	t.Helper()
-	return startProxy(t, p.Address, p.TLS, nil)
-}
-
-func startProxy(t testing.TB, address, tlsAddress string, definitions []string) *Proxy {
-	t.Helper()
-	cert, roots := certtest.New(t, "127.0.0.1", Domain)
-	certificate, key := certtest.PEM(t, cert)
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "certificate.pem"), certificate)
-	write(t, filepath.Join(dir, "key.pem"), key)
-	args := []string{"-l", "udp:" + address, "-l", "tcp:" + address, "-l", "tls:" + tlsAddress, "-A", "WITH_TLS"}
-	for _, d := range definitions {
-		args = append(args, "-A", d)
-	}
-	return &Proxy{Address: address, TLS: tlsAddress, Roots: roots, Process: start(t, dir, proxyConfig, address, args...)}
+	p.Process = start(t, p.dir, proxyConfig, p.Address, p.args...)
 }
 
 // URI is how a client names it for a network: udp, tcp, tls, ws or wss.

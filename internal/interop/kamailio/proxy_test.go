@@ -2,6 +2,7 @@ package kamailio_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/certtest"
 	"github.com/otrchat/otrchat/internal/interop/kamailio"
 	"github.com/otrchat/otrchat/sip"
 )
@@ -17,7 +19,7 @@ import (
 // networks are those by which an agent can reach a proxy. It listens on UDP alone; on connected ones it is reached by the connection that it has opened.
 var (
 	networks  = append([]string{"udp"}, connected...)
-	connected = []string{"tcp"}
+	connected = []string{"tcp", "tls"}
 )
 
 // overNetworks runs f with a registrar for each network that an agent may reach it by.
@@ -36,6 +38,7 @@ func newAgent(t *testing.T, k *kamailio.Proxy, network, user string, amend ...fu
 	}
 	if k != nil {
 		o.OutboundProxy = k.URI(network)
+		o.TLS = &tls.Config{RootCAs: k.Roots}
 	}
 	for _, f := range amend {
 		f(o)
@@ -147,7 +150,9 @@ func TestRFC3261_18_2_AgentsThatListen(t *testing.T) {
 	k := kamailio.StartProxy(t)
 	for _, network := range connected {
 		t.Run(network, func(t *testing.T) {
-			alice, bob := newAgent(t, k, network, "alice"), newAgent(t, k, network, "bob")
+			cert, _ := certtest.New(t, "127.0.0.1")
+			certified := func(o *sip.Options) { o.TLS.Certificates = []tls.Certificate{cert} }
+			alice, bob := newAgent(t, k, network, "alice", certified), newAgent(t, k, network, "bob", certified)
 			listen(t, alice, network)
 			port := listen(t, bob, network)
 			assert.Contains(t, register(t, bob, nil).State().Contact, ":"+port)
