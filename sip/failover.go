@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -113,17 +112,10 @@ func (o *outages) forget(h hop) {
 
 // retryAfterOf is how long the sender of a response wants to be left alone (RFC 3261 §20.33); 0 if it does not say.
 func retryAfterOf(res *gosip.Response) time.Duration {
-	hs := res.GetHeaders("Retry-After")
-	if len(hs) == 0 {
-		return 0
+	value := headerValue(res, "Retry-After")
+	if i := strings.IndexAny(value, "(;"); i >= 0 { // a comment, parameters
+		value = value[:i]
 	}
-	digits := strings.TrimSpace(hs[0].Value())
-	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		digits = digits[:i] // a comment or parameters follow
-	}
-	s, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(s) * time.Second
+	d, _ := seconds(value)
+	return d
 }
