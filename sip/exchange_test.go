@@ -111,6 +111,25 @@ func TestRFC3263_4_3_ProvisionalResponse(t *testing.T) {
 	})
 }
 
+// Close does not wait for DNS.
+func TestCloseDuringASearch(t *testing.T) {
+	z := newZone(map[string][]string{"NAPTR example.com": {"?"}})
+	onStage(t, Options{Resolver: z}, func(t *testing.T, b *stage) {
+		asked, invited := make(chan error, 1), inviteTo(t.Context(), b.agent, "sip:bob@example.com")
+		go func() {
+			_, err := askExample(t, b.agent)
+			asked <- err
+		}()
+		time.Sleep(time.Second)
+		start := time.Now()
+		require.NoError(t, b.agent.Close())
+		assert.ErrorIs(t, <-asked, ErrClosed)
+		assert.ErrorIs(t, (<-invited).err, ErrClosed)
+		assert.LessOrEqual(t, time.Since(start), closeGrace)
+		assert.Equal(t, []string{"NAPTR example.com", "NAPTR example.com"}, z.questions())
+	})
+}
+
 // A Via host that a peer names is never looked up (RFC 3263 §5 is for proxies): the response goes where the request came from.
 func TestRFC3263_5_ViaIsNotLookedUp(t *testing.T) {
 	bob := newTestAgent(t, &Options{}, "udp")

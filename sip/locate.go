@@ -150,11 +150,11 @@ func (s *search) plainest() way {
 func (s *search) hops(ctx context.Context) []hop {
 	if _, err := netip.ParseAddr(s.target); err != nil && s.port == 0 {
 		if !s.chosen {
-			if hops := s.byNAPTR(ctx); len(hops) > 0 {
+			if hops := s.byNAPTR(ctx); len(hops) > 0 || ctx.Err() != nil {
 				return hops
 			}
 		}
-		if hops, found := s.bySRV(ctx); found {
+		if hops, found := s.bySRV(ctx); found || ctx.Err() != nil {
 			return hops
 		}
 	}

@@ -94,7 +94,7 @@ func (z *zone) questions() []string {
 }
 
 // newLocator is an agent that can do everything, or everything but UDP.
-func newLocator(t *testing.T, z *zone, udp bool) *Agent {
+func newLocator(t testing.TB, z *zone, udp bool) *Agent {
 	a, err := New(&Options{Address: "sip:alice@example.com", Resolver: z})
 	require.NoError(t, err)
 	for _, w := range ways {
@@ -357,20 +357,10 @@ func TestRFC3263_4_Bounds(t *testing.T) {
 // A resolver of the user's may return anything.
 func TestRFC3263_4_StrangeResolver(t *testing.T) {
 	a := newLocator(t, nil, true)
-	a.opts.Resolver = nilResolver{}
+	a.opts.Resolver = anyResolver{[]*NAPTR{nil}, []*net.SRV{nil}, []netip.Addr{{}}}
 	hops, err := a.locate(testContext(t), uriOf(t, "sip:example.com"), "")
 	assert.Empty(t, hops)
 	assert.ErrorIs(t, err, ErrNoServer)
-}
-
-type nilResolver struct{}
-
-func (nilResolver) LookupNAPTR(context.Context, string) ([]*NAPTR, error) { return []*NAPTR{nil}, nil }
-func (nilResolver) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
-	return "", nil, nil
-}
-func (nilResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	return []netip.Addr{{}}, nil
 }
 
 // The order of RFC 2782: by priority, and by lot within one.
@@ -414,4 +404,54 @@ func TestRFC2782_Order(t *testing.T) {
 	for range 100 {
 		assert.Len(t, orderSRV([]*net.SRV{{Weight: 65535}, {Weight: 65535}, {}}, func(n int) int { return n - 1 }), 3)
 	}
+}
+
+// Whatever a resolver returns, a sips URI finds nothing in plain, nothing in plain follows TLS, and certificates are for the domain of the URI.
+func FuzzLocate(f *testing.F) {
+	f.Add(true, "s", "SIPS+D2T", "_sips._tcp.example.com.", "one.example.com.", uint16(5061), "192.0.2.1", uint16(10))
+	f.Add(false, "S", "SIP+D2U", "_sip._udp.example.com", "192.0.2.1", uint16(5060), "2001:db8::1", uint16(20))
+	f.Add(false, "a", "sip+d2w", ".", ".", uint16(0), "224.0.0.1", uint16(0))
+	f.Add(true, "u", "E2U+sip", "a\r\nb", "\x00", uint16(1), "fe80::1%lo", uint16(30))
+	f.Fuzz(func(t *testing.T, sips bool, flags, service, replacement, target string, port uint16, ip string, order uint16) {
+		addr, _ := netip.ParseAddr(ip)
+		a := newLocator(t, nil, true)
+		a.opts.Resolver = anyResolver{
+			[]*NAPTR{
+				{Order: order, Flags: flags, Service: service, Replacement: replacement},
+				{Order: 20, Preference: 1, Flags: "s", Service: "SIP+D2T", Replacement: target},
+				{Order: 20, Preference: port, Flags: "s", Service: "SIPS+D2T", Replacement: target},
+			},
+			[]*net.SRV{{Target: target, Port: port, Priority: order, Weight: port}, {Target: replacement, Port: 5060}},
+			[]netip.Addr{addr},
+		}
+		u := gosip.Uri{Scheme: "sip", Host: "example.com"}
+		if sips {
+			u.Scheme = "sips"
+		}
+		hops, err := a.locate(t.Context(), u, "")
+		require.Equal(t, err != nil, len(hops) == 0)
+		require.LessOrEqual(t, len(hops), maxHops)
+		encrypted := sips
+		for _, h := range hops {
+			secure := h.network == "tls" || h.network == "wss"
+			encrypted = encrypted || secure
+			require.Equal(t, encrypted, secure, h.text())
+			require.True(t, !secure || h.name == "example.com")
+			require.True(t, h.addr.IsValid() && h.addr.Port() != 0)
+		}
+	})
+}
+
+type anyResolver struct {
+	naptr []*NAPTR
+	srv   []*net.SRV
+	ips   []netip.Addr
+}
+
+func (r anyResolver) LookupNAPTR(context.Context, string) ([]*NAPTR, error) { return r.naptr, nil }
+func (r anyResolver) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
+	return "", r.srv, nil
+}
+func (r anyResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return r.ips, nil
 }
