@@ -16,6 +16,7 @@ type early struct {
 	seq    uint32          // RSeq of the reliable response that came last, 0 before
 	pracks bool            // a PRACK is under way
 	answer *gosip.Response // the reliable response that answered our offer
+	ended  error           // what its BYE said
 }
 
 // provisional takes a 1xx.
@@ -62,8 +63,32 @@ func (o *outgoing) established(res *gosip.Response) (*Call, error) {
 	}
 	o.mu.Lock()
 	o.won = true
+	var ended error
+	if e := o.early[toTag(res)]; e != nil {
+		ended = e.ended
+	}
 	o.mu.Unlock()
+	if ended != nil {
+		c.end(ended)
+	}
 	return c, nil
+}
+
+// hungUp takes the BYE of a phone whose 2xx we have not seen or are serving: requests and responses may overtake each other. It
+// reports false where there are too many.
+func (o *outgoing) hungUp(bye *gosip.Request) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.early[fromTag(bye)]
+	if e == nil && len(o.early) == maxForks {
+		return false
+	}
+	if e == nil {
+		e = &early{dialog: o.dialog}
+		o.early[fromTag(bye)] = e
+	}
+	e.ended = because(ErrEnded, bye)
+	return true
 }
 
 // confirm makes the call of a 2xx. It also returns the response that answers our offer.

@@ -278,8 +278,8 @@ func (a *Agent) unqueue(i *Invitation) {
 }
 
 // hungUp ends the invitation for a caller that says BYE before the answer, and reports false when the answer was faster.
-func (i *Invitation) hungUp() bool {
-	i.giveUp(gosip.StatusRequestTerminated, "Request Terminated", ErrCanceled)
+func (i *Invitation) hungUp(bye *gosip.Request) bool {
+	i.giveUp(gosip.StatusRequestTerminated, "Request Terminated", because(ErrCanceled, bye))
 	return i.Err() != nil
 }
 

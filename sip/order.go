@@ -72,6 +72,9 @@ func (a *Agent) turn(req *gosip.Request) (c *Call, served func(), inOrder bool) 
 	if c = a.callOf(req); c == nil {
 		return c, served, false
 	}
+	if req.CSeq() != nil && !req.IsCancel() {
+		c.arrived(req) // it may be here since before the call was made; otherwise nothing new
+	}
 	c.mu.Lock()
 	// Not by its address: of a datagram that came twice sipgo may hand over either copy.
 	i := slices.IndexFunc(c.arrivals, func(a *arrival) bool {

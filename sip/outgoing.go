@@ -50,6 +50,7 @@ type outcome struct {
 //
 // A peer that redirects us (300, 301, 302) is followed to the SIP URIs that it names, within Options.MaxRedirects (RFC 3261 §8.1.3.4);
 // the call keeps the address that was called. Where proxies ring several phones the first that answers has the call.
+// A peer that hangs up at once leaves a call that is over already.
 //
 // How long it may ring is ctx's affair alone. When ctx ends, the INVITE is canceled in the background, with the *Reason that is ctx's
 // cause if there is one, and a peer that answers all the same is hung up on. A deadline is told to the peer in an Expires header field.

@@ -141,7 +141,12 @@ func (a *Agent) serveEarly(req *gosip.Request, tx *gosip.ServerTx) {
 	switch {
 	case calling && (req.IsInvite() || req.Method == gosip.UPDATE && len(req.Body()) > 0): // RFC 3261 §14.2, RFC 3311 §5.2
 		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
-	case i != nil && req.Method == gosip.BYE && i.hungUp(): // RFC 3261 §15
+	case i != nil && req.Method == gosip.BYE && i.hungUp(req): // RFC 3261 §15
+		a.respond(req, tx, gosip.StatusOK, "OK")
+	case calling && req.Method == gosip.BYE && o.hungUp(req):
+		if c := a.callOf(req); c != nil { // it was made meanwhile
+			c.end(because(ErrEnded, req))
+		}
 		a.respond(req, tx, gosip.StatusOK, "OK")
 	case i != nil && req.Method == gosip.PRACK:
 		a.pracked(req, tx, i.provisional())
