@@ -13,20 +13,20 @@ import (
 )
 
 // settled checks that nothing is left of what happened, once the timers of RFC 3261 have run out.
-func (s *stage) settled() {
-	s.t.Helper()
+func (b *stage) settled() {
+	b.t.Helper()
 	time.Sleep(4 * 64 * gosip.T1)
 	time.Sleep(2 * gosip.Timer_D)
-	a := s.agent
+	a := b.agent
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	assert.Empty(s.t, a.calls)
-	assert.Empty(s.t, a.outgoing)
-	assert.Empty(s.t, a.invitations)
-	assert.Empty(s.t, a.queue)
-	assert.Zero(s.t, a.serving.Load())
+	assert.Empty(b.t, a.calls)
+	assert.Empty(b.t, a.outgoing)
+	assert.Empty(b.t, a.invitations)
+	assert.Empty(b.t, a.queue)
+	assert.Zero(b.t, a.serving.Load())
 	a.refusals.Range(func(branch, _ any) bool {
-		assert.Fail(s.t, "an ACK is left", branch)
+		assert.Fail(b.t, "an ACK is left", branch)
 		return true
 	})
 }
