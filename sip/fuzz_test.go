@@ -89,6 +89,7 @@ func fuzzSeeds(f *testing.F) [][]byte {
 	body := p.SDP("actpass")
 	for _, texts := range [][]string{
 		{"OPTIONS sip:bob@192.0.2.1 SIP/2.0"},
+		{"CANCEL sip:bob@192.0.2.1 SIP/2.0"}, {"CANCEL sip:bob@192.0.2.1 SIP/3.0"}, {"OPTIONS sip:bob@192.0.2.1 SIP/2.0\nCSeq: 1 CANCEL"},
 		{"INVITE sip:bob@192.0.2.1 SIP/2.0\n" + body, "INVITE sip:bob@192.0.2.1 SIP/2.0\nSupported: 100rel, timer\nSession-Expires: 90;refresher=uac\n"},
 		{"INVITE sip:bob@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK1\nCall-ID: 1\nCSeq: 1 INVITE\n" + body,
 			"CANCEL sip:bob@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK1\nCall-ID: 1\nCSeq: 1 CANCEL\n",

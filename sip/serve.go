@@ -179,8 +179,12 @@ func (a *Agent) refuse(req *gosip.Request, tx *gosip.ServerTx, r *refusal) {
 
 // respond sends a response. An error means that the peer is gone, which its transaction will tell as well.
 func (a *Agent) respond(req *gosip.Request, tx *gosip.ServerTx, code int, reason string, hs ...gosip.Header) {
-	if err := tx.Respond(a.response(req, code, reason, hs...)); err != nil {
+	res := a.response(req, code, reason, hs...)
+	if err := tx.Respond(res); err != nil {
 		a.log.Debug("response not sent", "method", req.Method.String(), "code", code)
+	}
+	if res.IsCancel() {
+		tx.Terminate() // sipgo knows no end of this transaction
 	}
 }
 

@@ -55,3 +55,18 @@ func TestRFC3261_8_1_1_OneOfEach(t *testing.T) {
 		})
 	}
 }
+
+// A CANCEL that matches no INVITE leaves nothing behind: a stranger could use up all transactions otherwise.
+func TestRFC3261_9_2_CancelOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVictim(t)
+		for range 2 {
+			for request, code := range map[string]int{"CANCEL sip:b@x SIP/2.0": 481, "CANCEL sip:b@x SIP/3.0": 505, "INFO sip:b@x SIP/2.0\nCSeq: 1 CANCEL": 400} {
+				v.caller.Send(request)
+				assert.Equal(t, code, v.caller.Final("CANCEL").Status)
+			}
+			v.forgets()
+			v.caller.Dial("udp", victimAddress) // after TCP
+		}
+	})
+}

@@ -3,7 +3,6 @@ package siptest
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ type Message struct {
 	Header []string // "Name: value" each, in the order of the wire, folded lines joined
 	Body   string
 
+	line  string
 	reply func(string) // sends where it came from, or where it went
 	via   string       // the transport, as Via has it
 }
@@ -107,12 +107,7 @@ func (m *Message) CSeqMethod() string {
 }
 
 // String is the start line.
-func (m *Message) String() string {
-	if m.Method != "" {
-		return m.Method + " " + m.URI + " SIP/2.0"
-	}
-	return fmt.Sprintf("SIP/2.0 %d %s", m.Status, m.Reason)
-}
+func (m *Message) String() string { return m.line }
 
 // Text is the whole message as it goes over the wire.
 func (m *Message) Text() string {
@@ -168,6 +163,7 @@ func (m *Message) readHead(r *bufio.Reader) error {
 }
 
 func (m *Message) start(line string) error {
+	m.line = line
 	first, rest, _ := strings.Cut(line, " ")
 	second, third, ok := strings.Cut(rest, " ")
 	if !strings.HasPrefix(first, "SIP/") {
