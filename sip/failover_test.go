@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -310,3 +311,34 @@ func TestRFC3263_4_3_SameRequestAnotherBranch(t *testing.T) {
 }
 
 func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+// The certificate must be for the domain of the URI, not for the server that DNS names; the next server has its turn, but none
+// without TLS (RFC 5922 §4).
+func TestRFC3263_4_3_TLS(t *testing.T) {
+	config, other := secured(t, "example.com"), secured(t, "one.example.net")
+	config.RootCAs.AddCert(other.Certificates[0].Leaf) // trusted, but for another name
+	mallory, bob, plain := newTestAgent(t, &Options{TLS: other}, "tls"), newTestAgent(t, &Options{TLS: config}, "tls"), newTestAgent(t, &Options{}, "tcp")
+	z := newZone(map[string][]string{
+		"SRV _sips._tcp.example.com": {fmt.Sprintf("1 0 %d one.example.net.", portOf(t, mallory, "tls"))},
+		"SRV _sip._tcp.example.com":  {fmt.Sprintf("0 0 %d one.example.net.", portOf(t, plain, "tcp"))},
+		"A one.example.net":          {"127.0.0.1"},
+	})
+	alice := newTestAgent(t, &Options{Address: "sip:alice@example.com", Resolver: z, TLS: config})
+	for _, scheme := range []string{"sip", "sips"} {
+		_, err := alice.Invite(testContext(t), scheme+":bob@example.com", testMedia("alice"))
+		var bad x509.HostnameError
+		assert.ErrorAs(t, err, &bad, scheme)
+	}
+	assert.Nil(t, mallory.dequeue())
+	assert.Nil(t, plain.dequeue())
+
+	z.records["SRV _sips._tcp.example.com"] = append(z.records["SRV _sips._tcp.example.com"],
+		fmt.Sprintf("2 0 %d one.example.net.", portOf(t, bob, "tls")))
+	for _, scheme := range []string{"sip", "sips"} {
+		done := inviteTo(testContext(t), alice, scheme+":bob@example.com")
+		i, err := bob.Accept(testContext(t))
+		require.NoError(t, err)
+		require.NoError(t, i.Reject(testContext(t), 486, ""))
+		assert.ErrorIs(t, (<-done).err, ErrBusy)
+	}
+}

@@ -43,8 +43,6 @@ var ways = []way{
 	{"ws", "SIP+D2W", "", "", 80},
 }
 
-func (w way) secure() bool { return w.network == "tls" || w.network == "wss" }
-
 // can reports whether the agent can send requests over the network: it opens connections as it needs them.
 func (a *Agent) can(network string) bool {
 	_, listens := a.listensOn(network)
@@ -98,7 +96,7 @@ func (a *Agent) newSearch(u gosip.Uri, prefer string) (*search, error) {
 		return nil, err
 	}
 	for _, w := range ways {
-		if (network == "" || network == w.network) && (u.Scheme == "sip" || w.secure()) && a.can(w.network) {
+		if (network == "" || network == w.network) && (u.Scheme == "sip" || usesTLS(w.network)) && a.can(w.network) {
 			s.ways = append(s.ways, w)
 		}
 	}
@@ -268,10 +266,10 @@ func (s *search) addresses(ctx context.Context, servers []server) []hop {
 	var hops []hop
 	encrypted := false
 	for i, v := range servers {
-		if encrypted && !v.secure() {
+		if encrypted && !usesTLS(v.network) {
 			continue
 		}
-		encrypted = encrypted || v.secure() && len(ips[i]) > 0
+		encrypted = encrypted || usesTLS(v.network) && len(ips[i]) > 0
 		for _, ip := range ips[i] {
 			h := hop{network: v.network, addr: netip.AddrPortFrom(ip, uint16(v.port))}
 			if v.network != "udp" && v.network != "tcp" {

@@ -433,7 +433,7 @@ func FuzzLocate(f *testing.F) {
 		require.LessOrEqual(t, len(hops), maxHops)
 		encrypted := sips
 		for _, h := range hops {
-			secure := h.network == "tls" || h.network == "wss"
+			secure := usesTLS(h.network)
 			encrypted = encrypted || secure
 			require.Equal(t, encrypted, secure, h.text())
 			require.True(t, !secure || h.name == "example.com")

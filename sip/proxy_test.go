@@ -50,6 +50,7 @@ func TestRFC3261_26_2_2_SipsThroughAProxy(t *testing.T) {
 	for proxy, want := range map[string][]string{
 		"sip:proxy.example.com":                    {"tls 192.0.2.2:5061 proxy.example.com"},
 		"sip:proxy.example.com:5070;transport=tcp": {"tls 192.0.2.2:5070 proxy.example.com"},
+		"sips:proxy.example.com":                   {"tls 192.0.2.2:5061 proxy.example.com"},
 		"sip:proxy.example.com;transport=ws":       {"wss 192.0.2.2:443 proxy.example.com"},
 		"sip:proxy.example.com;transport=udp":      {`sip: locate: transport "udp" is not supported`},
 	} {
