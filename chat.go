@@ -39,7 +39,8 @@ type EncryptedChat struct {
 	wg sync.WaitGroup // pump, watch, follow, and sessions that come to their end
 
 	mu          sync.Mutex
-	session     media // changed under wire, too
+	session     media                   // changed under wire, too
+	moving      context.CancelCauseFunc // makes a move of ours give way, nil if there is none
 	policy      Policy
 	focus       bool // one side was a conference when the lock was last set; isFocus tells how it is now
 	security    Security

@@ -18,34 +18,68 @@ func (c *EncryptedChat) line() media {
 	return c.session
 }
 
+var errGaveWay = errors.New("otrchat: the peer moves the chat")
+
 // move takes the chat to another way through the relay when the last one is lost: Kamailio's ends after an hour. Texts wait meanwhile, and the OTR
-// conversation goes on as it was. False if the chat cannot go on.
+// conversation goes on as it was. It gives way to a move of the peer's. False if the chat cannot go on.
 func (c *EncryptedChat) move(lost media) bool {
-	ctx, cancel := context.WithTimeout(c.ctx, moveTimeout)
+	ctx, done := context.WithCancelCause(c.ctx)
+	defer done(nil)
+	limited, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
-	ctx, cancel = until(ctx, c.ended)
+	limited, cancel = until(limited, c.ended)
 	defer cancel()
-	if c.lock(ctx) != nil {
-		return false
+	if c.lock(limited) == nil {
+		c.setMoving(done)
+		err := c.moveFrom(limited, lost)
+		c.setMoving(nil)
+		c.unlock()
+		if err != nil {
+			c.client.o.Logger.Info("otrchat: moving to another way through the relay", "contact", c.address, "error", err)
+		}
 	}
-	defer c.unlock()
-	switch {
-	case c.line() != lost: // the peer was faster
-		return true
-	case lost.lost() == nil || c.isLeaving():
-		return false
+	return c.line() != lost || context.Cause(ctx) == errGaveWay
+}
+
+// moveFrom, under wire, does it, unless the peer was faster or the end of the session has other reasons.
+func (c *EncryptedChat) moveFrom(ctx context.Context, lost media) error {
+	if c.line() != lost || lost.lost() == nil || c.isLeaving() {
+		return nil
 	}
 	m, offer, err := c.client.offer(ctx)
-	if err == nil {
-		if err = c.call.Reinvite(ctx, offer); err == nil {
-			err = connectMedia(ctx, c.call, m)
-		}
-		err = c.replace(m, err)
-	}
 	if err != nil {
-		c.client.o.Logger.Info("otrchat: moving to another way through the relay", "contact", c.address, "error", err)
+		return err
 	}
-	return err == nil
+	if err = c.call.Reinvite(ctx, offer); err == nil {
+		err = connectMedia(ctx, c.call, m)
+	}
+	return c.replace(m, err)
+}
+
+// setMoving says how a move of ours gives way, nil if there is none.
+func (c *EncryptedChat) setMoving(giveWay context.CancelCauseFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.moving = giveWay
+}
+
+// giveWay ends a move of ours: where both ways through relays end at the same time, both sides would wait for each other.
+func (c *EncryptedChat) giveWay() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.moving != nil {
+		c.moving(errGaveWay)
+	}
+}
+
+// moves returns a channel that is closed when the chat has moved or ended, nil if its session is not lost.
+func (c *EncryptedChat) moves() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && c.session.Err() != nil && c.session.lost() != nil {
+		return c.changed
+	}
+	return nil
 }
 
 // follow takes the chat to the sessions that the peer moves it to.
@@ -57,6 +91,7 @@ func (c *EncryptedChat) follow() {
 		if err != nil {
 			return // watch knows why
 		}
+		c.giveWay()
 		if err := c.followTo(r); err != nil {
 			c.client.o.Logger.Info("otrchat: following the peer to another session", "contact", c.address, "error", err)
 		}

@@ -80,6 +80,9 @@ func (c *EncryptedChat) trySend(ctx context.Context, text string, promised bool)
 		d, err = c.put(ctx, []byte(text), true)
 	}
 	if err != nil {
+		if wait := c.moves(); wait != nil {
+			return nil, wait, nil
+		}
 		return nil, nil, err
 	}
 	return &Delivery{encrypted, d}, nil, nil

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,26 +41,50 @@ func event[E otrchat.Event](t *testing.T, c *otrchat.EncryptedChat) E {
 	}
 }
 
+// chats lets alice call bob, and waits for encryption on both sides.
+func chats(t *testing.T, k *kamailio.Relay) (a, b *otrchat.EncryptedChat) {
+	t.Helper()
+	alice, _ := client(t, k, "alice")
+	bob, at := client(t, k, "bob")
+	answered := make(chan *otrchat.EncryptedChat, 1)
+	go func() {
+		defer close(answered)
+		if i, err := bob.Accept(testContext(t)); err == nil {
+			chat, _ := i.Answer(testContext(t))
+			answered <- chat
+		}
+	}()
+	a, err := alice.Call(testContext(t), at)
+	require.NoError(t, err)
+	b = <-answered
+	require.NotNil(t, b)
+	for _, c := range []*otrchat.EncryptedChat{a, b} {
+		require.Equal(t, otrchat.Unverified, event[otrchat.SecurityChange](t, c).Security)
+	}
+	return a, b
+}
+
+// Kamailio prolongs no way through it, and those of both sides end at the same time: the chat moves to new ones, encrypted as it was.
+func TestChatOutlivesItsWays(t *testing.T) {
+	a, b := chats(t, kamailio.Start(t, "EXPIRES=5"))
+	for begun := time.Now(); time.Since(begun) < 12*time.Second; {
+		for from, to := range map[*otrchat.EncryptedChat]*otrchat.EncryptedChat{a: b, b: a} {
+			d, err := from.Send(testContext(t), "still here")
+			require.NoError(t, err)
+			if d.Wait(testContext(t)) != nil {
+				continue // it was on its way when that ended
+			}
+			require.True(t, d.Encrypted)
+			require.True(t, event[otrchat.Message](t, to).Encrypted)
+		}
+	}
+	require.NoError(t, a.Shutdown(testContext(t)))
+}
+
 // A chat that encrypts itself, and in which one verifies the other.
 func TestOTR(t *testing.T) {
 	transports(t, func(t *testing.T, k *kamailio.Relay) {
-		alice, _ := client(t, k, "alice")
-		bob, at := client(t, k, "bob")
-		answered := make(chan *otrchat.EncryptedChat, 1)
-		go func() {
-			defer close(answered)
-			if i, err := bob.Accept(testContext(t)); err == nil {
-				chat, _ := i.Answer(testContext(t))
-				answered <- chat
-			}
-		}()
-		a, err := alice.Call(testContext(t), at)
-		require.NoError(t, err)
-		b := <-answered
-		require.NotNil(t, b)
-		for _, c := range []*otrchat.EncryptedChat{a, b} {
-			require.Equal(t, otrchat.Unverified, event[otrchat.SecurityChange](t, c).Security)
-		}
+		a, b := chats(t, k)
 		for _, text := range []string{"hello, grüße, 世界", strings.Repeat("long ", 100_000)} {
 			for from, to := range map[*otrchat.EncryptedChat]*otrchat.EncryptedChat{a: b, b: a} {
 				d, err := from.Send(testContext(t), text)
