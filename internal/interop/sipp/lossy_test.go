@@ -80,7 +80,7 @@ func TestRFC3261_17_LossyNetwork(t *testing.T) {
 		})
 		c, err := a.Invite(testContext(t), "sip:bob@"+addr, media())
 		require.NoError(t, err, p)
-		p.saw(t, "ACK ")
+		p.saw(t, "\nACK ", 1)
 		require.NoError(t, c.Bye(testContext(t)), p)
 		p.played(t)
 	})

@@ -40,13 +40,18 @@ func newAgentOf(t *testing.T, network string, o *sip.Options) (agent *sip.Agent,
 	a, err := sip.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, a.Close()) })
-	l, err := a.Listen(testContext(t), network, "127.0.0.1:0")
+	l, err := a.Listen(testContext(t), transport(network), net.JoinHostPort(host(network), "0"))
 	require.NoError(t, err)
 	return a, l.String()
 }
 
 func media() *sip.Media {
 	return &sip.Media{Path: []string{"msrp://127.0.0.1:2855/alice;tcp"}, AcceptTypes: []string{"message/cpim", "text/plain"}}
+}
+
+// path is that of sipp's side.
+func path(network, id string) []string {
+	return []string{"msrp://" + net.JoinHostPort(host(network), "2856") + "/" + id + ";tcp"}
 }
 
 // A program is a running sipp.
@@ -62,15 +67,15 @@ func start(t *testing.T, network, script, port string, args ...string) *program 
 	file := filepath.Join(dir, "scenario.xml")
 	require.NoError(t, os.WriteFile(file, []byte(script), 0o600))
 	args = append([]string{
-		"-sf", file, "-i", "127.0.0.1", "-p", port, "-t", map[string]string{"tcp": "t1", "udp": "u1"}[network],
-		"-m", "1", "-nostdin", "-timeout", strconv.Itoa(int(patience.Seconds())), "-timeout_error", "-trace_err", "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
+		"-sf", file, "-i", host(network), "-p", port, "-t", transport(network)[:1] + "1", "-m", "1", "-nostdin",
+		"-timeout", strconv.Itoa(int(patience.Seconds())), "-timeout_error", "-trace_err", "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
 	}, args...)
 	cmd := exec.Command(foreign.Need(t, "sipp"), args...)
 	cmd.Dir = dir
 	return &program{foreign.Start(t, cmd), script, dir}
 }
 
-// freePort finds a port that nobody uses at the moment, on both transports.
+// freePort finds a port that nobody uses at the moment, on both transports; it is taken to be free for IPv6 too.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -93,13 +98,13 @@ func freePort(t *testing.T) string {
 func callee(t *testing.T, network string, steps func(s *scenario)) (p *program, target string) {
 	t.Helper()
 	port := freePort(t)
-	return calleeAt(t, network, port, steps), "sip:bob@127.0.0.1:" + port + ";transport=" + network
+	return calleeAt(t, network, port, steps), "sip:bob@" + net.JoinHostPort(host(network), port) + ";transport=" + transport(network)
 }
 
 func calleeAt(t *testing.T, network, port string, steps func(s *scenario)) *program {
 	t.Helper()
 	p := start(t, network, play(false, steps), port)
-	for !listens(network, "127.0.0.1:"+port) {
+	for !listens(transport(network), net.JoinHostPort(host(network), port)) {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-p.Done():
@@ -138,11 +143,11 @@ func (p *program) played(t *testing.T) {
 	require.Equal(t, 0, p.ExitCode(), p)
 }
 
-// saw waits until sipp has sent or got a message that begins so.
-func (p *program) saw(t *testing.T, start string) {
+// saw waits until a text stands so often in the messages that sipp has sent and got.
+func (p *program) saw(t *testing.T, text string, times int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		return strings.Contains(p.messages(), "\n"+start)
+		return strings.Count(p.messages(), text) >= times
 	}, patience, 10*time.Millisecond, p)
 }
 
@@ -173,7 +178,17 @@ func (p *program) wait(t *testing.T, done <-chan struct{}, what string) {
 
 func networks(t *testing.T, f func(t *testing.T, network string)) {
 	foreign.Need(t, "sipp")
-	for _, network := range []string{"tcp", "udp"} {
+	for _, network := range []string{"tcp", "udp", "tcp6", "udp6"} {
 		t.Run(network, func(t *testing.T) { f(t, network) })
 	}
+}
+
+// transport is tcp for tcp and tcp6.
+func transport(network string) string { return strings.TrimSuffix(network, "6") }
+
+func host(network string) string {
+	if strings.HasSuffix(network, "6") {
+		return "::1"
+	}
+	return "127.0.0.1"
 }
