@@ -26,6 +26,11 @@
 // the next server where one cannot be reached, does not answer, or says 503; a server that failed comes last for five minutes, or for the Retry-After
 // of its 503. [Options.OutboundProxy] takes all this to one proxy.
 //
+// Where proxies ring several phones the first that answers has the call, and the others are hung up on. Redirections are followed
+// ([Options.MaxRedirects]). Reliable provisional responses (RFC 3262) are acknowledged, and [Invitation.Ring] sends one where the caller requires it.
+// What the peer gave as its reason (RFC 3326) stands in the error of the call or the invitation, as a *[Reason]. Replaces (RFC 3891) is not
+// supported: who requires it is refused with 420, and without that it is an ordinary call.
+//
 // In an offer, message lines with TCP/MSRP (and TCP/TLS/MSRP with [Options.AcceptTLS]) are understood; all other
 // media lines, file transfers (RFC 5547) and one-way sessions are declined with port 0, and an offer without an acceptable
 // line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup]. Fingerprints of certificates (RFC 8122),
@@ -56,7 +61,8 @@
 // What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
 // TCP connections ([Options.MaxConnections]; dead ones are found by TCP keep-alive), server transactions (4096, for 32
 // seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
-// (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call answers (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
+// (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call answers (8), of one INVITE of ours the
+// early dialogs (8), further answers (8) and redirections ([Options.MaxRedirects]), of a request the values of Reason (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //
 // What DNS answers makes one search follow 8 NAPTR records, 16 servers and 16 addresses at most, with 5 seconds for each of its at most five
@@ -78,9 +84,13 @@
 // Anybody we call may send a digest challenge and try passwords against our answer at home. [Options.Realm] limits the
 // answers to one server's.
 //
+// A peer says with its Contact where our requests to it go, and with a redirection where our call goes; proxies do so with Record-Route. So whom
+// we call can make us send SIP to any address that we can reach, inside our network too. [Options.OutboundProxy] leaves such addresses to the proxy,
+// and a negative [Options.MaxRedirects] follows no redirection. A call to a sips URI stays with sips.
+//
 // CR, LF and NUL are refused in everything that a user of the package hands in, and messages of peers that have
 // control characters in a header field are dropped, so that no line can be smuggled into a message of ours. Errors
-// and log lines hold no body, no credential, and of a peer's text only reason phrases (in *[StatusError]) and transport
+// and log lines hold no body, no credential, and of a peer's text only reason phrases (in *[StatusError]), reasons ([Reason]) and transport
 // names, cleaned and bounded.
 //
 // sipgo logs some warnings to a logger of the whole process. This package's init sets it to discard; a program that uses
