@@ -41,11 +41,17 @@ func event[E otrchat.Event](t *testing.T, c *otrchat.EncryptedChat) E {
 	}
 }
 
-// chats lets alice call bob, and waits for encryption on both sides.
+// chats lets alice call bob, each behind Kamailio.
 func chats(t *testing.T, k *kamailio.Relay) (a, b *otrchat.EncryptedChat) {
 	t.Helper()
 	alice, _ := client(t, k, "alice")
 	bob, at := client(t, k, "bob")
+	return calls(t, alice, bob, at)
+}
+
+// calls lets alice call bob, and waits for encryption on both sides.
+func calls(t *testing.T, alice, bob *otrchat.Client, at string) (a, b *otrchat.EncryptedChat) {
+	t.Helper()
 	answered := make(chan *otrchat.EncryptedChat, 1)
 	go func() {
 		defer close(answered)
