@@ -139,6 +139,10 @@ func (a *Agent) serveEarly(req *gosip.Request, tx *gosip.ServerTx) {
 	}
 	calling := o != nil && !o.isOver()
 	switch {
+	case !calling && a.callOf(req) != nil: // it was made since the request's turn
+		c, served, inOrder := a.turn(req)
+		defer served()
+		a.serveDialog(req, tx, c, inOrder)
 	case calling && (req.IsInvite() || req.Method == gosip.UPDATE && len(req.Body()) > 0): // RFC 3261 §14.2, RFC 3311 §5.2
 		a.respond(req, tx, gosip.StatusRequestPending, "Request Pending")
 	case i != nil && req.Method == gosip.BYE && i.hungUp(req): // RFC 3261 §15
