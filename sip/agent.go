@@ -66,7 +66,7 @@ func New(o *Options) (*Agent, error) {
 	a := &Agent{
 		opts: opts, self: self, log: opts.Logger,
 		nowhere:     strings.ToLower(newID()) + ".invalid",
-		streams:     newStreams(opts.MaxConnections, opts.Dialer, opts.TLS),
+		streams:     newStreams(&opts),
 		closing:     make(chan struct{}),
 		done:        make(chan struct{}),
 		listening:   make(map[string]netip.AddrPort),

@@ -1,7 +1,8 @@
 // Package sip is a SIP user agent (RFC 3261) for calls that set up an MSRP session (RFC 4975 §8) with offer and
 // answer (RFC 3264).
 //
-// An [Agent] listens on TCP, UDP or both, or on nothing and uses the connections that it opens. It places calls with [Agent.Invite] and takes them from [Agent.Accept]. Both
+// An [Agent] listens on UDP, TCP, TLS, WebSocket (RFC 7118) or several of them, or on nothing and uses the connections that it opens. It places
+// calls with [Agent.Invite] and takes them from [Agent.Accept]. Both
 // sides hand over a [Media], their end of the MSRP session, and get the other side's from the [Call]. The package speaks
 // SIP and SDP only: it neither listens nor connects for MSRP, package msrp does.
 //
@@ -26,6 +27,10 @@
 // the next server where one cannot be reached, does not answer, or says 503; a server that failed comes last for five minutes, or for the Retry-After
 // of its 503. [Options.OutboundProxy] takes all this to one proxy.
 //
+// Connections that we opened are pinged ([Options.KeepAlive]); the peers' pings are answered on all of them (RFC 5626 §3.5.1). Requests outside a dialog
+// share the connections that lead to the same server, and the requests of a dialog also go back over the connection that the peer's came on: who
+// opened it can be reached over it and needs no listener. Where that is a WebSocket the agent names itself by a host that exists nowhere (RFC 7118 §5).
+//
 // Where proxies ring several phones the first that answers has the call, and the others are hung up on. Redirections are followed
 // ([Options.MaxRedirects]). Reliable provisional responses (RFC 3262) are acknowledged, and [Invitation.Ring] sends one where the caller requires it.
 // What the peer gave as its reason (RFC 3326) stands in the error of the call or the invitation, as a *[Reason]. Replaces (RFC 3891) is not
@@ -44,12 +49,11 @@
 // vanished; with a negative [Options.SessionExpires] nothing does. REFER and SUBSCRIBE are refused with 405, and single messages (MESSAGE, RFC
 // 3428) too unless [Options.MessageTypes] names what [Agent.ReceiveMessage] shall hand over.
 //
-// Not there yet: TLS.
-//
 // # Concurrency
 //
 // All methods of Agent, Invitation and Call may be called from any goroutine at any time. The package calls no user code
-// but Options.Resolver, which must return when its context ends, and hands out no channel that must be served. Contexts bound the call that they are given to, nothing else, except that
+// but Options.Resolver and Options.Dialer, which must return when their context ends, the callbacks of Options.TLS, and listeners of the caller's, and
+// hands out no channel that must be served. Contexts bound the call that they are given to, nothing else, except that
 // [Agent.Invite] cancels its INVITE and [Invitation.Answer] hangs up when theirs ends.
 //
 // Close works in any state and takes about a second at most, the time that BYE, CANCEL and rejections get to reach silent
@@ -59,7 +63,8 @@
 // # Limits
 //
 // What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
-// TCP connections ([Options.MaxConnections]; dead ones are found by TCP keep-alive), server transactions (4096, for 32
+// connections of all kinds ([Options.MaxConnections]; dead ones are found by TCP keep-alive), connections in the middle of a handshake (128, for ten
+// seconds each), WebSocket messages (64 KiB) and their HTTP heads (16 KiB), server transactions (4096, for 32
 // seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
 // (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call answers (8), of one INVITE of ours the
 // early dialogs (8), further answers (8) and redirections ([Options.MaxRedirects]), of a request the values of Reason (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
@@ -73,9 +78,14 @@
 //
 // # Security
 //
-// SIP over TCP and UDP is neither encrypted nor authenticated: who can read the network sees who talks to whom, and the
+// SIP over TCP, UDP and WebSocket without TLS is neither encrypted nor authenticated: who can read the network sees who talks to whom, and the
 // caller's address is the caller's own claim. The same holds for isfocus. The keys that an OTR conversation agrees
 // on are what tells a peer's identity.
+//
+// The networks tls and wss use TLS 1.2 or newer. The server's certificate must hold for the host of the URI that a request goes to, and come from
+// [Options.TLS]'s roots; wildcards hold as in HTTPS, which RFC 5922 §7.2 would not have, because providers use them. On connections that we accept a
+// certificate is demanded only if Options.TLS says so, and then no more is known of the caller than that it has one. A WebSocket is accepted from
+// every origin: what a page could do to a user who is logged in somewhere does not arise, because SIP knows no cookies.
 //
 // DNS is not trusted. A request for a sips URI goes by TLS alone, to a server whose certificate names the domain of the URI, whatever
 // the records say. A sip URI asks for no encryption: its request goes by TLS where the domain's records offer that, and then in no other way;

@@ -45,8 +45,8 @@ var ways = []way{
 
 // can reports whether the agent can send requests over the network: it opens connections as it needs them.
 func (a *Agent) can(network string) bool {
-	_, listens := a.listensOn(network)
-	return listens || network == "tcp" || network == "tls"
+	_, listens := a.listensOn("udp")
+	return listens || network != "udp"
 }
 
 // A search finds the servers for one URI.
@@ -67,6 +67,9 @@ type search struct {
 // that leaves the choice to us, "" where there is no reason for any. The hops of a sips URI are TLS or WSS. The error is ErrNoServer,
 // ErrNotListening, that of ctx, or says what is wrong with the URI.
 func (a *Agent) locate(ctx context.Context, u gosip.Uri, prefer string) ([]hop, error) {
+	if isNowhere(u.Host) {
+		return []hop{{network: cmp.Or(prefer, "ws"), name: u.Host}}, nil
+	}
 	s, err := a.newSearch(u, prefer)
 	if err != nil {
 		return nil, fmt.Errorf("sip: locate: %w", err)

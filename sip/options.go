@@ -91,6 +91,11 @@ type Options struct {
 	// Dialer opens TCP connections, also those under TLS and WebSocket. Default: a net.Dialer.
 	Dialer Dialer
 
+	// KeepAlive is how often connections that we opened are pinged (RFC 5626 §3.5.1, and WebSocket pings on ws and wss), each time after 80 to
+	// 100 percent of it. A peer that has answered pings and misses one for 10 seconds is gone, and its connection closed; one that never
+	// answered may not know of pings. Default: 30 seconds; negative: no pings.
+	KeepAlive time.Duration
+
 	// Logger gets events without bodies, credentials or peers' raw text. Default: nil, which discards.
 	Logger *slog.Logger
 }
@@ -137,6 +142,7 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	if c.TLS == nil {
 		c.TLS = new(tls.Config)
 	}
+	c.KeepAlive = cmp.Or(c.KeepAlive, defaultKeepAlive)
 	if c.Dialer == nil {
 		c.Dialer = new(net.Dialer)
 	}

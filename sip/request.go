@@ -52,6 +52,8 @@ func (a *Agent) face(h hop) (netip.AddrPort, error) {
 		return ap, errGone
 	case listens:
 		return netip.AddrPortFrom(h.stream.local().Addr(), ap.Port()), nil
+	case usesWS(h.network): // a server of WebSockets does not connect back
+		return netip.AddrPort{}, nil
 	}
 	return h.stream.local(), nil
 }
@@ -72,14 +74,14 @@ func (a *Agent) location(h hop) (gosip.Uri, error) {
 	host, port, err := a.sentBy(h)
 	u := gosip.Uri{Scheme: "sip", User: a.self.User, Host: host, Port: port}
 	transport := h.network
-	switch {
-	case h.network == "wss":
-		transport = "ws" // RFC 7118 §7: what is under TLS
-	case h.sips:
-		transport = "tcp" // RFC 3261 §26.2.2
+	if h.network == "wss" && !isNowhere(host) {
+		h.sips = true // there is no other way to say it (RFC 7118 §5.2)
 	}
 	if h.sips {
-		u.Scheme = "sips"
+		u.Scheme, transport = "sips", "tcp" // what is under TLS (RFC 3261 §26.2.2)
+	}
+	if usesWS(h.network) {
+		transport = "ws"
 	}
 	u.UriParams = gosip.HeaderParams{{K: "transport", V: transport}}
 	return u, err
@@ -199,6 +201,12 @@ func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) (hop, er
 func needsTLS(req *gosip.Request) bool {
 	route := req.Route()
 	return req.Recipient.Scheme == "sips" || route != nil && route.Address.Scheme == "sips"
+}
+
+// isNowhere reports whether a host is one of those that stand for an end of a connection (RFC 7118 §5, RFC 2606 §2). Only the requests of a dialog
+// get there, over that connection.
+func isNowhere(host string) bool {
+	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".invalid")
 }
 
 // flow is the connection, accepted by us, that the peer's side of the dialog of req came over, if it leads to h. The requests of the dialog may go

@@ -39,12 +39,13 @@ type Dialer interface {
 // again with another peer behind it. So each connection gets a made-up address, its key, that never comes again: what sipgo sends to
 // a key goes over that connection or nowhere.
 type streams struct {
-	max    int
-	dialer Dialer
-	tls    *tls.Config
-	queue  chan *stream
-	closed chan struct{}
-	taken  *stream // what Accept returned last; only Accept uses it
+	max       int
+	dialer    Dialer
+	tls       *tls.Config
+	keepAlive time.Duration
+	queue     chan *stream
+	closed    chan struct{}
+	taken     *stream // what Accept returned last; only Accept uses it
 
 	mu        sync.Mutex
 	open      map[string]*stream     // by key
@@ -61,15 +62,16 @@ type endpoint struct {
 	addr    netip.AddrPort
 }
 
-func newStreams(max int, dialer Dialer, config *tls.Config) *streams {
+func newStreams(o *Options) *streams {
 	return &streams{
-		max:    max,
-		dialer: dialer,
-		tls:    config,
-		queue:  make(chan *stream),
-		closed: make(chan struct{}),
-		open:   make(map[string]*stream),
-		peers:  make(map[endpoint][]*stream),
+		max:       o.MaxConnections,
+		dialer:    o.Dialer,
+		tls:       o.TLS,
+		keepAlive: o.KeepAlive,
+		queue:     make(chan *stream),
+		closed:    make(chan struct{}),
+		open:      make(map[string]*stream),
+		peers:     make(map[endpoint][]*stream),
 	}
 }
 
@@ -166,10 +168,8 @@ func (s *streams) dial(ctx context.Context, h hop) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	c = &stream{peer: endpoint{h.network, h.addr}, name: h.name, dialled: true}
-	if usesTLS(h.network) {
-		c.name = s.verifiedName(h)
-	}
+	c = &stream{peer: endpoint{h.network, h.addr}, name: s.nameOf(h), dialled: true,
+		keeper: keeper{make(chan struct{}, 1), make(chan time.Duration)}}
 	if err = s.shake(ctx, c, conn); err != nil {
 		return nil, err
 	}
@@ -204,6 +204,11 @@ func (s *streams) add(c *stream) (*stream, error) {
 	c.touch()
 
 	s.mu.Lock()
+	if s.isClosed() {
+		s.mu.Unlock()
+		_ = c.Conn.Close() // never used
+		return nil, ErrClosed
+	}
 	if c.dialled {
 		if old := s.find(hop{network: c.peer.network, addr: c.peer.addr, name: c.name}); old != nil {
 			s.mu.Unlock()
@@ -216,6 +221,9 @@ func (s *streams) add(c *stream) (*stream, error) {
 		idlest = s.idlest()
 	}
 	s.file(c)
+	if c.dialled {
+		s.wg.Go(func() { c.keep(s.keepAlive) })
+	}
 	s.mu.Unlock()
 	if idlest != nil {
 		_ = idlest.Close() // nothing of it is needed any more
@@ -303,8 +311,11 @@ type stream struct {
 	owner   *streams
 	key     netip.AddrPort // what sipgo takes for its address
 	peer    endpoint       // where it really leads
+	raw     net.Conn       // under TLS and WebSocket, nil for bare TCP
 	name    string         // the host name that it was dialled for
 	tls     *tls.ConnectionState
+	keeper  keeper
+	framing framing       // only Read uses it
 	dialled bool          // by us
 	ready   chan struct{} // closed when sipgo has registered the connection
 	gone    chan struct{} // closed by Close
@@ -364,35 +375,51 @@ func (c *stream) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.key) }
 // reads, and a peer that sends without reading would pile them up. It lets those that were started run first, because
 // they count only from the moment that they write.
 func (c *stream) Read(b []byte) (int, error) {
-	runtime.Gosched()
-	c.mu.Lock()
-	for c.writers > maxWriters && !c.closed {
-		c.room.Wait()
+	for {
+		runtime.Gosched()
+		c.mu.Lock()
+		for c.writers > maxWriters && !c.closed {
+			c.room.Wait()
+		}
+		c.mu.Unlock()
+		n, err := c.Conn.Read(b)
+		c.touch()
+		kept, crlfs, pings := c.framing.strip(b[:n])
+		c.keptAlive(crlfs, pings)
+		if len(kept) > 0 || err != nil {
+			return len(kept), err
+		}
 	}
-	c.mu.Unlock()
-	n, err := c.Conn.Read(b)
-	c.touch()
-	return n, err
 }
 
 // Write writes a whole message or closes the connection, because half a message cannot be taken back.
 func (c *stream) Write(b []byte) (int, error) {
+	n := 0
+	err := c.exclusively(func() (err error) {
+		n, err = c.Conn.Write(b)
+		return err
+	})
+	return n, err
+}
+
+// exclusively runs write, which writes to the connection in a time that is bounded, and closes the connection if it fails.
+func (c *stream) exclusively(write func() error) error {
 	c.count(1)
 	defer c.count(-1)
 	select {
 	case c.writing <- struct{}{}:
 	case <-c.gone:
-		return 0, net.ErrClosed
+		return net.ErrClosed
 	}
 	defer func() { <-c.writing }()
-	n, err := 0, c.SetWriteDeadline(time.Now().Add(writeTimeout))
+	err := c.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err == nil {
-		n, err = c.Conn.Write(b)
+		err = write()
 	}
 	if err != nil {
 		_ = c.Close()
 	}
-	return n, err
+	return err
 }
 
 func (c *stream) count(n int) {
@@ -416,5 +443,8 @@ func (c *stream) Close() error {
 	c.room.Broadcast()
 	c.mu.Unlock()
 	c.owner.remove(c)
+	if c.raw != nil { // TLS and WebSocket say goodbye, which must not take long
+		defer time.AfterFunc(goodbyeTime, func() { _ = c.raw.Close() }).Stop()
+	}
 	return c.Conn.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -36,12 +37,20 @@ func checkTLS(c *tls.Config) error {
 func (a *Agent) canServe(network string) error {
 	c := a.opts.TLS
 	switch {
-	case !slices.Contains([]string{"tcp", "tls"}, network):
+	case !slices.Contains([]string{"tcp", "tls", "ws", "wss"}, network):
 		return fmt.Errorf("sip: listen: network %q is none of udp, tcp, tls, ws and wss", network)
 	case usesTLS(network) && (c == nil || len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil):
 		return errNoCertificate
 	}
 	return nil
+}
+
+// nameOf is the name that a connection to h is opened for.
+func (s *streams) nameOf(h hop) string {
+	if usesTLS(h.network) {
+		return s.verifiedName(h)
+	}
+	return h.name
 }
 
 // verifiedName is the name that the certificate of the server at h must hold: that of the URI, whatever DNS made of it (RFC 5922 §4).
@@ -55,7 +64,13 @@ func (s *streams) shake(ctx context.Context, c *stream, conn net.Conn) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // whatever the handshake waits for
 	c.Conn = conn
+	if c.peer.network != "tcp" {
+		c.raw = conn
+	}
 	err := s.shakeTLS(ctx, c)
+	if err == nil && usesWS(c.peer.network) {
+		err = shakeWS(c, net.JoinHostPort(cmp.Or(c.name, c.peer.addr.Addr().String()), strconv.Itoa(int(c.peer.addr.Port()))))
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -97,7 +112,7 @@ func (s *streams) serves(c *stream, h hop) bool {
 		return c.dialled && (c.name == name ||
 			len(c.tls.VerifiedChains) > 0 && s.tls.VerifyConnection == nil && c.tls.PeerCertificates[0].VerifyHostname(name) == nil)
 	}
-	return c.dialled && c.name == h.name
+	return c.dialled && c.name == s.nameOf(h)
 }
 
 // welcome runs the handshakes of a connection that we accepted. Those that take longest make room when there are too many of them.

@@ -28,7 +28,7 @@ func secured(t *testing.T, names ...string) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots}
 }
 
-var allNetworks = []string{"udp", "tcp", "tls"}
+var allNetworks = []string{"udp", "tcp", "tls", "ws", "wss"}
 
 // Two agents call each other over each transport and family of addresses, one of them without a listener where that can be; either hangs up.
 func TestRFC3261_18_EveryTransport(t *testing.T) {
@@ -188,8 +188,10 @@ func TestTLSOptions(t *testing.T) {
 	_, err := New(&Options{Address: "sip:a@example.com", TLS: &tls.Config{MinVersion: tls.VersionTLS11}})
 	assert.ErrorContains(t, err, "sip: Options.TLS")
 	a := newTestAgent(t, &Options{})
-	_, err = a.Listen(testContext(t), "tls", "127.0.0.1:0")
-	assert.ErrorIs(t, err, errNoCertificate)
+	for _, network := range []string{"tls", "wss"} {
+		_, err = a.Listen(testContext(t), network, "127.0.0.1:0")
+		assert.ErrorIs(t, err, errNoCertificate)
+	}
 }
 
 // A stranger that connects and says nothing is gone after ten seconds, and at once where too many of them wait.

@@ -1,0 +1,213 @@
+package sip
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+const (
+	doubleCRLF       = "\r\n\r\n" // a ping; "\r\n" is the pong (RFC 5626 §3.5.1)
+	pongTime         = 10 * time.Second
+	defaultKeepAlive = 30 * time.Second
+	maxLengthLine    = 256 // of a line that may be Content-Length
+)
+
+// A keeper pings a connection that we opened (RFC 5626 §4.4.1). A peer that has answered a ping once, or of whom we know that it does, is gone when it
+// does not answer within pongTime. One that never did may not know of pings, as many programs, and is left alone.
+type keeper struct {
+	pongs chan struct{}      // holds a value when one came
+	every chan time.Duration // a new interval
+}
+
+// keep is the goroutine of a keeper. Close of the stream ends it.
+func (c *stream) keep(every time.Duration) {
+	answers := false
+	next := time.NewTimer(jittered(max(every, 0)))
+	defer next.Stop()
+	if every < 0 { // until somebody asks for pings
+		next.Stop()
+	}
+	for {
+		select {
+		case <-c.gone:
+			return
+		case every = <-c.keeper.every:
+			answers = true
+		case <-next.C:
+			if !c.ping(&answers) {
+				_ = c.Close() // nobody is there to tell
+				return
+			}
+		}
+		next.Reset(jittered(every))
+	}
+}
+
+// jittered is 80 to 100 percent of an interval.
+func jittered(d time.Duration) time.Duration { return d - rand.N(d/5+1) }
+
+// ping reports whether the peer is alive, as far as we know.
+func (c *stream) ping(answers *bool) bool {
+	select {
+	case <-c.keeper.pongs: // one too many
+	default:
+	}
+	if err := c.writePing(); err != nil {
+		return false
+	}
+	wait := time.NewTimer(pongTime)
+	defer wait.Stop()
+	select {
+	case <-c.keeper.pongs:
+		*answers = true
+	case <-wait.C:
+		return !*answers
+	case <-c.gone:
+	}
+	return true
+}
+
+func (c *stream) writePing() error {
+	if w, ok := c.Conn.(*wsConn); ok {
+		return c.exclusively(func() error { return w.write(ws.NewPingFrame(nil)) })
+	}
+	_, err := c.Write([]byte(doubleCRLF))
+	return err
+}
+
+// keptAlive takes what was between messages: pongs of the peer where we opened the connection, where the peer did pings.
+func (c *stream) keptAlive(crlfs, pings int) {
+	switch {
+	case c.dialled && crlfs > 0:
+		c.ponged()
+	case !c.dialled && pings > 0:
+		_, _ = c.Write(bytes.Repeat([]byte("\r\n"), pings)) // or the connection is closed
+	}
+}
+
+// ponged is called when a pong comes.
+func (c *stream) ponged() {
+	select {
+	case c.keeper.pongs <- struct{}{}:
+	default:
+	}
+}
+
+// keepAlive pings from now on at this interval a peer that has promised to answer. Without a promise see Options.KeepAlive. Connections that we
+// accepted are the peer's to keep.
+func (c *stream) keepAlive(every time.Duration) {
+	if !c.dialled || every <= 0 {
+		return
+	}
+	select {
+	case c.keeper.every <- every:
+	case <-c.gone:
+	}
+}
+
+// pingUDP keeps the way through NATs to h open. STUN, which would also tell when it has changed, is not spoken (RFC 5626 §3.5.2).
+func (a *Agent) pingUDP(h hop) error {
+	a.mu.Lock()
+	p := a.packets
+	a.mu.Unlock()
+	if p == nil {
+		return ErrNotListening
+	}
+	_, err := p.WriteTo([]byte(doubleCRLF), net.UDPAddrFromAddrPort(h.addr))
+	return err
+}
+
+// A framing follows a stream of SIP messages closely enough to know what is between them. sipgo answers pings too, but takes one only if it comes
+// in a read of its own.
+type framing struct {
+	state  framingState
+	line   []byte // of the head, what there is of it
+	length int    // Content-Length
+	inside bool   // the line before was Content-Length, for one that is folded
+	blank  int    // CRLFs since the last message
+}
+
+type framingState int
+
+const (
+	between framingState = iota
+	inHead
+	inBody
+)
+
+// strip takes out of b, in place, what is between messages. It counts the CRLFs there, and the pings, which are two in a row.
+func (f *framing) strip(b []byte) (kept []byte, crlfs, pings int) {
+	kept = b[:0]
+	for len(b) > 0 {
+		n := 1
+		switch {
+		case f.state == between && b[0] == '\n':
+			crlfs++
+			if f.blank++; f.blank == 2 {
+				f.blank = 0
+				pings++
+			}
+			b = b[1:]
+			continue
+		case f.state == between && b[0] == '\r':
+			b = b[1:]
+			continue
+		case f.state == between:
+			*f = framing{state: inHead, line: f.line[:0]}
+			n = f.head(b)
+		case f.state == inHead:
+			n = f.head(b)
+		default:
+			n = min(f.length, len(b))
+			if f.length -= n; f.length == 0 {
+				f.state = between
+			}
+		}
+		kept = append(kept, b[:n]...)
+		b = b[n:]
+	}
+	return kept, crlfs, pings
+}
+
+// head takes a part of b that belongs to one line of the head.
+func (f *framing) head(b []byte) int {
+	n := bytes.IndexByte(b, '\n') + 1
+	whole := n > 0
+	if !whole {
+		n = len(b)
+	}
+	if room := maxLengthLine - len(f.line); room > 0 {
+		f.line = append(f.line, b[:min(n, room)]...)
+	}
+	if whole {
+		f.endLine()
+	}
+	return n
+}
+
+func (f *framing) endLine() {
+	line := strings.TrimRight(string(f.line), "\r\n")
+	f.line = f.line[:0]
+	if line == "" {
+		f.state = between
+		if f.length > 0 {
+			f.state = inBody
+		}
+		return
+	}
+	name, value, _ := strings.Cut(line, ":")
+	if folded := line[0] == ' ' || line[0] == '\t'; folded && f.inside {
+		value = line
+	} else if f.inside = !folded && isContentLength(name); !f.inside {
+		return
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n > 0 {
+		f.length = n
+	}
+}
