@@ -34,7 +34,7 @@ type Options struct {
 	// Default: every realm.
 	Realm string
 
-	// OutboundProxy is a SIP URI, such as "sip:proxy.example.com;transport=tcp", of the proxy that
+	// OutboundProxy is a SIP or SIPS URI, such as "sip:proxy.example.com;transport=tcp", of the proxy that
 	// every request outside a dialog goes to first, by a preloaded route (RFC 3261 §8.1.2); the target's own name is
 	// then not looked up. Default: none.
 	OutboundProxy string

@@ -60,7 +60,7 @@ const (
 func (d *DNS) LookupNAPTR(ctx context.Context, name string) ([]*NAPTR, error) {
 	servers := d.Servers
 	if len(servers) == 0 {
-		servers = systemServers()
+		servers = systemServers(resolvConf)
 	}
 	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeNAPTR).SetEdns0(maxUDP, false)
 	var failed error
@@ -77,9 +77,9 @@ func (d *DNS) LookupNAPTR(ctx context.Context, name string) ([]*NAPTR, error) {
 	return nil, failed
 }
 
-// systemServers are those of /etc/resolv.conf, as it is now.
-func systemServers() []string {
-	conf, err := dns.ClientConfigFromFile(resolvConf)
+// systemServers are those of a resolv.conf as it is now; none where there is no such file.
+func systemServers(file string) []string {
+	conf, err := dns.ClientConfigFromFile(file)
 	if err != nil {
 		return nil
 	}

@@ -1,8 +1,12 @@
 package sip
 
 import (
+	"bytes"
 	"context"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +97,47 @@ func TestDNSServers(t *testing.T) {
 	require.Eventually(t, func() bool { return len(silent.Asked()) > 0 }, patience, time.Millisecond)
 	cancel()
 	assert.Error(t, <-asked, "long before the server's time is over")
+}
+
+// What is no DNS message is no answer, and the next server is asked.
+func TestDNSGarbage(t *testing.T) {
+	good := dnstest.Serve(t, exampleTest)
+	for _, garbage := range []func(query []byte) []byte{
+		func([]byte) []byte { return nil },
+		func([]byte) []byte { return bytes.Repeat([]byte{0xff}, 2000) },
+		func(query []byte) []byte { return query },                // a question
+		func(query []byte) []byte { return query[:len(query)-8] }, // cut off
+		func(query []byte) []byte {
+			return append(query[:2], 0x80, 0, 0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xc0, 0x0c)
+		}, // promises more
+	} {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			buf := make([]byte, 4096)
+			for {
+				n, from, err := conn.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				_, _ = conn.WriteTo(garbage(buf[:n]), from) // the client is gone
+			}
+		}()
+		records, err := (&DNS{Servers: []string{conn.LocalAddr().String(), good.Addr}}).LookupNAPTR(testContext(t), "example.test")
+		require.NoError(t, err)
+		assert.Len(t, records, 2)
+		_ = conn.Close()
+		<-done
+	}
+}
+
+func TestDNSOfTheSystem(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "resolv.conf")
+	assert.Empty(t, systemServers(file), "Windows has none")
+	require.NoError(t, os.WriteFile(file, []byte("search example.test\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions ndots:2\n"), 0o600))
+	assert.Equal(t, []string{"192.0.2.53:53", "[2001:db8::53]:53"}, systemServers(file))
 }
 
 func TestDNSNamesThatAreNone(t *testing.T) {
