@@ -289,7 +289,7 @@ func (s *streams) Close() error {
 	close(s.closed)
 	listeners := s.listeners
 	open := slices.Collect(maps.Values(s.open))
-	shaking := s.shaking
+	shaking := slices.Clone(s.shaking) // a handshake that ends is deleted there
 	s.mu.Unlock()
 
 	for _, l := range listeners {
