@@ -28,6 +28,7 @@ type Call struct {
 	acks      []sentACK
 	arrivals  []*arrival
 	offering  bool          // an INVITE of ours is in progress
+	awaits    bool          // the answer to our offer has not come
 	answering bool          // an offer of the peer's waits for our answer
 	pending   *confirmation // a 2xx of ours waits for its ACK
 	ringing   *provisional  // of the invitation, for a PRACK that is late

@@ -49,7 +49,7 @@ func (o *outgoing) established(res *gosip.Response) (*Call, error) {
 	if !isClean(res) || res.CSeq().SeqNo != o.dialog.localSeq {
 		return nil, errMalformed
 	}
-	c, answer, err := o.acknowledge(res)
+	c, unfit, err := o.acknowledge(res)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +57,9 @@ func (o *outgoing) established(res *gosip.Response) (*Call, error) {
 		c.hangUp(errMalformed)
 		return nil, errMalformed
 	}
-	if err := c.begin(res, answer); err != nil {
-		c.hangUp(err)
-		return nil, err
+	if unfit != nil {
+		c.hangUp(unfit)
+		return nil, unfit
 	}
 	o.mu.Lock()
 	o.won = true
@@ -91,17 +91,16 @@ func (o *outgoing) hungUp(bye *gosip.Request) bool {
 	return true
 }
 
-// confirm makes the call of a 2xx. It also returns the response that answers our offer.
-func (o *outgoing) confirm(res *gosip.Response) (*Call, *gosip.Response) {
+// confirm makes the call of a 2xx. unfit is what is wrong with the answer to our offer.
+func (o *outgoing) confirm(res *gosip.Response) (c *Call, unfit error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e, answer := o.early[toTag(res)], res
 	if e == nil {
 		e = &early{dialog: o.dialog}
 	}
-	c := o.agent.newCall(e.dialog.confirm(res), o.address, "")
-	c.offering = true // until begin
-	if e.pracks {     // it may be sent again with credentials; a gap is no error (RFC 3261 §12.2.2)
+	c = o.agent.newCall(e.dialog.confirm(res), o.address, "")
+	if e.pracks { // it may be sent again with credentials; a gap is no error (RFC 3261 §12.2.2)
 		c.dialog.localSeq += maxAttempts
 	}
 	if e.answer != nil {
@@ -111,12 +110,12 @@ func (o *outgoing) confirm(res *gosip.Response) (*Call, *gosip.Response) {
 	if _, focus, ok := contact(res); ok {
 		c.focus = focus
 	}
-	return c, answer
+	return c, c.begin(res, answer)
 }
 
 // acknowledge sends the ACK to a 2xx, after the call is registered: from the ACK on the peer may send requests.
-func (o *outgoing) acknowledge(res *gosip.Response) (*Call, *gosip.Response, error) {
-	c, answer := o.confirm(res)
+func (o *outgoing) acknowledge(res *gosip.Response) (c *Call, unfit, err error) {
+	c, unfit = o.confirm(res)
 	if !o.agent.register(c, true) {
 		return nil, nil, ErrClosed
 	}
@@ -127,7 +126,7 @@ func (o *outgoing) acknowledge(res *gosip.Response) (*Call, *gosip.Response, err
 		c.end(err)
 		return nil, nil, err
 	}
-	return c, answer, nil
+	return c, unfit, nil
 }
 
 // strayResponse takes responses that match no transaction: a final one that comes again because our ACK was lost, and a 2xx that

@@ -100,7 +100,7 @@ func (c *Call) startOffering(ctx context.Context) (session, error) {
 		}
 		if !c.offering && !c.answering && c.pending == nil {
 			defer c.mu.Unlock()
-			c.offering = true
+			c.offering, c.awaits = true, true
 			return c.session, nil
 		}
 		idle := c.idle
@@ -117,7 +117,7 @@ func (c *Call) startOffering(ctx context.Context) (session, error) {
 func (c *Call) stopOffering() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offering = false
+	c.offering, c.awaits = false, false
 	c.settled()
 }
 
@@ -198,26 +198,27 @@ func (c *Call) provisional(res *gosip.Response) {
 	}
 }
 
-// reinviteAccepted acknowledges the 2xx to an INVITE within the dialog and takes the answer in it.
+// reinviteAccepted takes the answer in the 2xx to an INVITE within the dialog, and acknowledges it: from the ACK on the peer may offer
+// something itself.
 func (c *Call) reinviteAccepted(invite *gosip.Request, res *gosip.Response, next, was session) error {
 	if !isClean(res) {
 		c.hangUp(errMalformed)
 		return errMalformed
 	}
+	next, err := next.answered(res, was)
 	c.mu.Lock()
+	c.awaits = false
 	c.refreshTarget(res)
-	c.mu.Unlock()
-	err := c.sendACK(invite, res)
 	if err == nil {
-		next, err = next.answered(res, was)
+		c.setSession(next)
+		c.timerAnswered(res)
+	}
+	c.mu.Unlock()
+	if unsent := c.sendACK(invite, res); err == nil {
+		err = unsent
 	}
 	if err != nil {
 		c.hangUp(err)
-		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.setSession(next)
-	c.timerAnswered(res)
-	return nil
+	return err
 }

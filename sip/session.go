@@ -94,8 +94,6 @@ func (c *Call) begin(res, answer *gosip.Response) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, err := c.session.answered(answer, c.session)
-	c.offering = false
-	c.settled()
 	if err == nil {
 		c.session = s
 		c.timerAnswered(res)
@@ -128,7 +126,7 @@ func (c *Call) refreshTarget(m message) {
 // RFC 3311 §5.2); nil when none is in progress. It is called with c.mu held.
 func (c *Call) crossing() *refusal {
 	switch {
-	case c.offering, c.pending != nil && c.pending.offers:
+	case c.awaits, c.pending != nil && c.pending.offers:
 		return &refusal{code: gosip.StatusRequestPending, reason: "Request Pending"}
 	case c.answering:
 		return &refusal{gosip.StatusInternalServerError, "Server Internal Error", []gosip.Header{header("Retry-After", retryAfter)}}

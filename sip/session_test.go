@@ -3,29 +3,33 @@ package sip
 import (
 	"testing"
 
-	gosip "github.com/emiago/sipgo/sip"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// A call that we have placed takes no offer of the peer's before it has read the answer to its own, although the ACK is out.
-func TestRFC3261_14_2_OfferBeforeTheAnswerIsRead(t *testing.T) {
-	onStage(t, Options{}, func(t *testing.T, b *stage) {
-		invite, done := b.invite(t.Context())
-		b.agent.mu.Lock()
-		var o *outgoing
-		for _, o = range b.agent.outgoing {
-		}
-		b.agent.mu.Unlock()
-		res := gosip.NewResponse(200, "OK")
-		res.AppendHeader(&gosip.ToHeader{Params: gosip.HeaderParams{{K: "tag", V: "x"}}})
-		c, _ := o.confirm(res)
-		assert.Equal(t, 491, c.crossing().code)
-		b.Respond(invite, "200 OK", b.SDP("passive"))
-		b.Request("ACK")
-		r := <-done
-		r.call.mu.Lock()
-		assert.Nil(t, r.call.crossing())
-		r.call.mu.Unlock()
-		b.bye(r.call)
-	})
+// A peer may offer something itself as soon as it has our ACK: our own exchange is over by then, that of the first INVITE and that of
+// a re-INVITE.
+func TestRFC3261_14_2_OfferBehindTheACK(t *testing.T) {
+	for range 20 {
+		onStage(t, Options{}, func(t *testing.T, b *stage) {
+			invite, invited := b.invite(t.Context())
+			b.Respond(invite, "200 OK", b.SDP("passive"))
+			theirs := func() {
+				t.Helper()
+				b.Request("ACK")
+				again := b.Within(invite, "INVITE", b.SDP("passive"))
+				ok := b.Final("INVITE")
+				assert.Equal(t, 200, ok.Status)
+				b.Ack(again, ok, "")
+			}
+			theirs()
+			r := <-invited
+			require.NoError(t, r.err)
+			done := reinvite(t.Context(), r.call, testMedia("alice"))
+			b.Respond(b.Request("INVITE"), "200 OK", b.SDP("passive"))
+			theirs()
+			require.NoError(t, <-done)
+			b.bye(r.call)
+		})
+	}
 }
