@@ -172,7 +172,11 @@ func offerOf(ours *Media) (*Media, error) {
 	if err := ours.opens(); err != nil {
 		return nil, err
 	}
-	return reofferOf(ours)
+	o, err := reofferOf(ours)
+	if err != nil {
+		return nil, err
+	}
+	return o, o.checkCEMA()
 }
 
 // reofferOf makes a further offer.
@@ -182,7 +186,7 @@ func reofferOf(ours *Media) (*Media, error) {
 	}
 	o := ours.clone()
 	o.Setup = cmp.Or(o.Setup, SetupActPass)
-	return o, o.checkCEMA()
+	return o, nil
 }
 
 // answered reads the answer to the first offer of ours, whose chat is at the given media line, and returns both sides with the roles that
@@ -194,20 +198,23 @@ func (d *description) answered(chat int, offer *Media) (local, remote *Media, er
 	if err := remote.opens(); err != nil {
 		return nil, nil, err
 	}
-	return local, remote, nil
+	return agreed(local, remote)
 }
 
-// reanswered reads the answer to a further offer of ours. The roles of a session that both sides leave as it was stay.
+// reanswered reads the answer to a further offer of ours. Whoever connected the session that both sides leave as it was: they need not say so again.
 func (d *description) reanswered(chat int, offer, wasLocal, wasRemote *Media) (local, remote *Media, err error) {
 	if local, remote, err = d.answer(chat, offer); err != nil {
 		return nil, nil, err
 	}
 	if wasRemote != nil && sameSession(local, wasLocal) && sameSession(remote, wasRemote) {
 		local.Setup, remote.Setup = wasLocal.Setup, wasRemote.Setup
+		local.CEMA, remote.CEMA = wasLocal.CEMA, wasRemote.CEMA
+		return local, remote, nil
 	}
-	return local, remote, nil
+	return agreed(local, remote)
 }
 
+// answer reads an answer, without the roles.
 func (d *description) answer(chat int, offer *Media) (local, remote *Media, err error) {
 	if chat >= len(d.media) {
 		return nil, nil, fmt.Errorf("%w: the answer lacks media lines", ErrMedia)
@@ -219,18 +226,23 @@ func (d *description) answer(chat int, offer *Media) (local, remote *Media, err 
 	if !sameTransport(remote, offer) {
 		return nil, nil, fmt.Errorf("%w: the answer changes the transport", ErrMedia)
 	}
-	remote.Setup = cmp.Or(remote.Setup, SetupPassive) // RFC 4975 §5.4: the offerer connects
 	local = offer.clone()
-	switch {
-	case remote.Setup == SetupPassive && offer.Setup != SetupPassive:
-		local.Setup = SetupActive
-	case remote.Setup == SetupActive && (offer.Setup == SetupPassive || offer.Setup == SetupActPass):
-		local.Setup = SetupPassive
-	default:
-		return nil, nil, fmt.Errorf("%w: setup %q answers %q", ErrMedia, remote.Setup, offer.Setup)
-	}
 	remote.Direction = offer.Direction.answer(remote.Direction) // whatever a peer made of our hold
 	local.Direction = remote.Direction.answer(offer.Direction)
+	return local, remote, nil
+}
+
+// agreed turns our offer and the answer to it into what both sides do: who connects, and whether to a middlebox.
+func agreed(local, remote *Media) (*Media, *Media, error) {
+	remote.Setup = cmp.Or(remote.Setup, SetupPassive) // RFC 4975 §5.4: the offerer connects
+	switch offered := local.Setup; {
+	case remote.Setup == SetupPassive && offered != SetupPassive:
+		local.Setup = SetupActive
+	case remote.Setup == SetupActive && (offered == SetupPassive || offered == SetupActPass):
+		local.Setup = SetupPassive
+	default:
+		return nil, nil, fmt.Errorf("%w: setup %q answers %q", ErrMedia, remote.Setup, offered)
+	}
 	local.CEMA = cemaAnswered(local, remote)
 	remote.CEMA = local.CEMA
 	return local, remote, nil

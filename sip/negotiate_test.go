@@ -218,16 +218,26 @@ func TestRFC4975_8_5_RolesStay(t *testing.T) {
 	assert.Equal(t, SetupActive, answer.Setup)
 
 	// The same where we offer again and the peer chooses the other role.
+	for _, ours := range []Setup{SetupAbsent, SetupActive, SetupPassive} {
+		for _, theirs := range []string{"a=setup:active\n", "a=setup:passive\n", "a=setup:actpass\n", ""} {
+			again, err := reofferOf(media(func(m *Media) { m.Path, m.Setup = local.Path, ours }))
+			require.NoError(t, err)
+			d, err := parseSDP([]byte(strings.Replace(peerOffer, "a=setup:active\n", theirs, 1)))
+			require.NoError(t, err)
+			l, r, err := d.reanswered(0, again, local, remote)
+			require.NoError(t, err, theirs)
+			assert.Equal(t, []Setup{SetupActive, SetupPassive}, []Setup{l.Setup, r.Setup}, theirs)
+		}
+	}
+
+	// A new session has new roles.
 	again, err := reofferOf(testMedia("ours"))
 	require.NoError(t, err)
-	d, err = parseSDP([]byte(strings.Replace(peerOffer, "setup:active", "setup:active", 1)))
+	d, err = parseSDP([]byte(peerOffer))
 	require.NoError(t, err)
-	l, r, err := d.reanswered(0, again, local, remote)
+	l, r, err := d.reanswered(0, again, local, testMedia("other"))
 	require.NoError(t, err)
-	assert.Equal(t, []Setup{SetupActive, SetupPassive}, []Setup{l.Setup, r.Setup})
-	l, r, err = d.reanswered(0, again, local, testMedia("other"))
-	require.NoError(t, err)
-	assert.Equal(t, []Setup{SetupPassive, SetupActive}, []Setup{l.Setup, r.Setup}, "a new session has new roles")
+	assert.Equal(t, []Setup{SetupPassive, SetupActive}, []Setup{l.Setup, r.Setup})
 }
 
 // A one-way session is no chat to begin with, whoever says so.

@@ -48,6 +48,8 @@ func TestRFC6714_4_3_Answerer(t *testing.T) {
 func TestRFC6714_4_2_OfferWithARelay(t *testing.T) {
 	_, err := offerOf(cemaSide(true, SetupActive))
 	assert.ErrorIs(t, err, ErrMedia)
+	_, err = reofferOf(cemaSide(true, SetupActive))
+	assert.NoError(t, err, "the roles are agreed then")
 	o, err := offerOf(cemaSide(true, SetupAbsent))
 	require.NoError(t, err)
 	sdp := string(appendOffer(nil, origin{}, o))
