@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -94,8 +93,7 @@ func (a *Agent) refusedAgain(res *gosip.Response) {
 // cancel sends CANCEL (RFC 3261 §9.1) in the background, with the Reason that ctx ended for if there is one.
 func (a *Agent) cancel(ctx context.Context, invite *gosip.Request) {
 	req := hopByHop(invite, gosip.CANCEL)
-	var why *Reason
-	if errors.As(context.Cause(ctx), &why) && why.check() == nil {
+	if why := reasonFor(context.Cause(ctx)); why != nil {
 		req.AppendHeader(why.header())
 	}
 	a.task(func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -241,7 +242,7 @@ func (o *outgoing) request() *gosip.Request {
 		req.AppendHeader(h)
 	}
 	if left := time.Until(o.deadline); left > 0 && !o.deadline.IsZero() { // RFC 3261 §13.2.1
-		req.AppendHeader(header("Expires", strconv.Itoa(1+int(left/time.Second))))
+		req.AppendHeader(header("Expires", strconv.FormatInt(min(1+int64(left/time.Second), math.MaxUint32), 10)))
 	}
 	req.AppendHeader(header("Content-Type", typeSDP))
 	req.SetBody(o.session.sdp)

@@ -54,11 +54,12 @@ func (r *Reason) check() error {
 	return nil
 }
 
-// reasonFor tells the peer why we end a call on our own; nil where there is nothing to tell.
+// reasonFor is what we tell the peer when err ends a call or an INVITE of ours; nil where there is nothing to tell, or it cannot be
+// written.
 func reasonFor(err error) *Reason {
 	var r *Reason
 	switch {
-	case errors.As(err, &r):
+	case errors.As(err, &r) && r.check() == nil:
 		return r
 	case errors.Is(err, ErrMedia): // RFC 3326 §3.2
 		return &Reason{Protocol: "SIP", Cause: gosip.StatusNotAcceptableHere, Text: "Not Acceptable Here"}

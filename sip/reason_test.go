@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	gosip "github.com/emiago/sipgo/sip"
 	"github.com/stretchr/testify/assert"
@@ -128,6 +129,34 @@ func TestRFC3326_1_ReasonOfACancel(t *testing.T) {
 				return
 			}
 			assert.Equal(t, c.want, req.GetHeader("Reason").Value())
+		})
+	}
+}
+
+// An answer that crosses the CANCEL: the BYE has the reason too, and what cannot be written in neither.
+func TestRFC3326_1_ReasonOfACrossingBYE(t *testing.T) {
+	for cause, want := range map[*Reason]string{
+		{Protocol: "SIP", Cause: 480, Text: `a "b"`}:            `SIP;cause=480;text="a \"b\""`,
+		{Protocol: "SIP", Text: "a\r\nEvil: 1"}:                 "",
+		{Protocol: "SIP;cause=1"}:                               "",
+		{Protocol: "SIP", Text: strings.Repeat("x", maxText+1)}: "",
+		{Protocol: "SIP", Cause: -1}:                            "",
+	} {
+		onStage(t, Options{}, func(t *testing.T, s *stage) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			invite, done := s.invite(ctx)
+			s.Respond(invite, "180 Ringing", "")
+			synctest.Wait()
+			cancel(cause)
+			<-done
+			req := s.Request("CANCEL")
+			assert.Equal(t, want, req.Value("Reason"))
+			s.Respond(req, "200 OK", "")
+			s.Respond(invite, "200 OK", s.SDP("passive"))
+			req = s.Request("BYE")
+			assert.Equal(t, want, req.Value("Reason"))
+			assert.Empty(t, req.Value("Evil"))
+			s.Respond(req, "200 OK", "")
 		})
 	}
 }
