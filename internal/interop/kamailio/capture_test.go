@@ -1,8 +1,11 @@
 package kamailio_test
 
 import (
+	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,10 +34,14 @@ func TestTsharkFindsNothingMalformed(t *testing.T) {
 				if f.Fields["sdp.media"] != nil {
 					seen["SDP"]++
 				}
+				if strings.Contains(fmt.Sprint(f.Fields["sip.Contact"]), "reg-id=1") && slices.Equal(f.Fields["sip.Require"], []string{"outbound"}) {
+					seen["outbound"]++
+				}
 			}
 			for _, what := range []string{"REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "100", "180", "200", "401", "407", "480", "486", "487", "SDP"} {
 				assert.NotZero(t, seen[what], what)
 			}
+			assert.Equal(t, network == "tcp", seen["outbound"] > 0, "a registration over a connection is tied to it (RFC 5626)")
 		})
 	}
 }
