@@ -11,7 +11,7 @@ import (
 )
 
 // overEdges runs f with a registrar and an edge proxy before it.
-func overEdges(t *testing.T, f func(t *testing.T, k, edge *kamailio.Proxy, network string)) {
+func overEdges(t *testing.T, networks []string, f func(t *testing.T, k, edge *kamailio.Proxy, network string)) {
 	k := kamailio.StartProxy(t)
 	edge := kamailio.StartEdge(t, k)
 	for _, network := range networks {
@@ -19,9 +19,12 @@ func overEdges(t *testing.T, f func(t *testing.T, k, edge *kamailio.Proxy, netwo
 	}
 }
 
+// dialled are the networks on which one proxy can connect to another. A path that ends in a WebSocket needs outbound.
+var dialled = []string{"udp", "tcp", "tls"}
+
 // Both agents know the edge proxy alone: two proxies in a row, and the second sends what is for them by the way that they registered (RFC 3327).
 func TestRFC3261_16_CallThroughTwoProxies(t *testing.T) {
-	overEdges(t, func(t *testing.T, _, edge *kamailio.Proxy, network string) {
+	overEdges(t, dialled, func(t *testing.T, _, edge *kamailio.Proxy, network string) {
 		alice, bob := newUser(t, edge, network, "alice"), newUser(t, edge, network, "bob")
 		a, b := call(t, alice, bob, address("bob"))
 		hangUp(t, a, b)
@@ -32,7 +35,7 @@ func TestRFC3261_16_CallThroughTwoProxies(t *testing.T) {
 
 // Alice's outbound proxy passes the call on to the second one, where bob is.
 func TestRFC3261_16_CallThroughTwoProxiesToOne(t *testing.T) {
-	overEdges(t, func(t *testing.T, k, edge *kamailio.Proxy, network string) {
+	overEdges(t, dialled, func(t *testing.T, k, edge *kamailio.Proxy, network string) {
 		alice, bob := newUser(t, edge, network, "alice"), newUser(t, k, network, "bob")
 		a, b := call(t, alice, bob, address("bob"))
 		hangUp(t, b, a)
@@ -43,7 +46,7 @@ func TestRFC3261_16_CallThroughTwoProxiesToOne(t *testing.T) {
 
 // With an instance ID the registration is tied to its connection, as far as the proxy and the registrar can do so.
 func TestRFC5626_4_OutboundThroughAnEdge(t *testing.T) {
-	overEdges(t, func(t *testing.T, _, edge *kamailio.Proxy, network string) {
+	overEdges(t, networks, func(t *testing.T, _, edge *kamailio.Proxy, network string) {
 		alice, bob := newAgent(t, edge, network, "alice", instance(phoneID)), newAgent(t, edge, network, "bob", instance(deskID))
 		register(t, alice, nil)
 		r := register(t, bob, nil)
