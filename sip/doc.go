@@ -70,8 +70,8 @@
 // early dialogs (8), further answers (8) and redirections ([Options.MaxRedirects]), of a request the values of Reason (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //
-// What DNS answers makes one search follow 8 NAPTR records, 16 servers and 16 addresses at most, with 5 seconds for each of its at most five
-// rounds of questions. 256 servers that failed are remembered.
+// What DNS answers makes one search follow 8 NAPTR records, 16 servers and 16 addresses at most, with 5 seconds for each question and
+// 30 for all. 256 servers that failed are remembered.
 //
 // A request of more than 1300 bytes goes over TCP instead of UDP, and as a datagram only where TCP is refused (RFC 3261 §18.1.1). Responses go the
 // way that the request came, whatever their size.

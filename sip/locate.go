@@ -18,6 +18,7 @@ import (
 
 // Limits of one search, whatever DNS answers.
 const (
+	searchTime   = 30 * time.Second
 	askTime      = 5 * time.Second // for each question
 	maxNAPTR     = 8               // records that are followed
 	maxServers   = 16              // whose addresses are asked for
@@ -74,7 +75,9 @@ func (a *Agent) locate(ctx context.Context, u gosip.Uri, prefer string) ([]hop, 
 	if err != nil {
 		return nil, fmt.Errorf("sip: locate: %w", err)
 	}
-	hops := s.hops(ctx)
+	within, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	hops := s.hops(within)
 	switch {
 	case len(hops) > 0:
 		return hops, nil

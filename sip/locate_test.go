@@ -350,6 +350,13 @@ func TestRFC3263_4_Bounds(t *testing.T) {
 			a, start := newLocator(t, z, true), time.Now()
 			assert.Equal(t, []string{"udp 192.0.2.2:5060"}, locateAll(t, a, "sip:example.com", ""))
 			assert.Equal(t, 3*askTime, time.Since(start))
+
+			z.records["NAPTR example.com"] = many(1000, `%d 1 "s" "SIP+D2T" "" silent.example.com.`)
+			z.records["SRV silent.example.com"] = []string{"?"}
+			start = time.Now()
+			_, err := a.locate(t.Context(), uriOf(t, "sip:example.com"), "")
+			assert.ErrorIs(t, err, ErrNoServer)
+			assert.Equal(t, searchTime, time.Since(start))
 		})
 	})
 }
