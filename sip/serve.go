@@ -32,7 +32,7 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 		tx.Terminate() // an answer would repeat the control characters, or could not be matched
 	case req.IsAck(): // order took it
 		tx.Terminate()
-	case a.admit(tx) || req.IsInvite() && !a.startsDialog(req):
+	case a.admit(req, tx):
 		a.dispatch(req, tx)
 	case req.IsInvite() || req.Method == gosip.MESSAGE:
 		a.respond(req, tx, gosip.StatusServiceUnavailable, "Service Unavailable", header("Retry-After", retryAfter))
@@ -43,13 +43,13 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 	}
 }
 
-// admit counts server transactions and reports false when there are too many.
-func (a *Agent) admit(tx *gosip.ServerTx) bool {
+// admit counts server transactions and reports false when there are too many. Calls that are up have as many again for their INVITEs.
+func (a *Agent) admit(req *gosip.Request, tx *gosip.ServerTx) bool {
 	n := a.serving.Add(1)
 	if !tx.OnTerminate(func(string, error) { a.serving.Add(-1) }) {
 		a.serving.Add(-1)
 	}
-	return n <= maxServing
+	return n <= maxServing || n <= 2*maxServing && req.IsInvite() && a.callOf(req) != nil
 }
 
 func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {

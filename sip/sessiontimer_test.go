@@ -1,7 +1,10 @@
 package sip
 
 import (
+	"bytes"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -393,4 +396,34 @@ func TestRFC4028_11_SmallIntervalsDoNotFlood(t *testing.T) {
 		b.Respond(update, "200 OK", "")
 		b.bye(call)
 	})
+}
+
+// Two agents keep a call up for a day with a refresh every 15 minutes; when one vanishes the other finds it at the next one.
+func TestRFC4028_TwoAgents(t *testing.T) {
+	for _, vanishes := range []string{"192.0.2.1", "192.0.2.2"} {
+		t.Run(vanishes, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var sent atomic.Int32
+				network := &siptest.Network{Datagrams: func(_, _ netip.AddrPort, payload []byte) []time.Duration {
+					if bytes.HasPrefix(payload, []byte("UPDATE ")) {
+						sent.Add(1)
+					}
+					return []time.Duration{0}
+				}}
+				p := onNetwork(t, network, "udp")
+				time.Sleep(24*time.Hour + time.Minute)
+				require.NoError(t, p.aliceCall.Err())
+				require.NoError(t, p.bobCall.Err())
+				assert.Equal(t, int32(24*4), sent.Load())
+
+				network.Host(vanishes).Unplug()
+				start := time.Now()
+				for _, c := range []*Call{p.aliceCall, p.bobCall} {
+					<-c.Done()
+					assert.ErrorIs(t, c.Err(), ErrTimeout)
+				}
+				assert.Less(t, time.Since(start), 30*time.Minute)
+			})
+		})
+	}
 }
