@@ -2,6 +2,8 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,4 +179,43 @@ func TestRFC5626_4_2_1_RefreshOverTheSameFlow(t *testing.T) {
 	assert.Equal(t, []hop{b, a, c}, r.lastFirst([]hop{a, b, c}))
 	assert.Equal(t, []hop{a, c}, r.lastFirst([]hop{a, c}))
 	assert.Empty(t, r.lastFirst(nil))
+}
+
+// With a sips address REGISTER goes over TLS alone, to a server that has the domain's certificate, and the Contact is a sips URI.
+func TestRFC5630_4_RegistersASIPSAddress(t *testing.T) {
+	for _, tt := range []struct{ name, certified string }{{"the domain", registrarAddress}, {"another domain", "192.0.2.8"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			config, now := secured(t, tt.certified), time.Now() // the bubble has another time
+			config.Time = func() time.Time { return now }
+			bubble(t, func(t *testing.T, ctx context.Context) {
+				r := newRegistrar(t, granted)
+				l, err := r.network.Host(registrarAddress).Listen(5061)
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = l.Close() })
+				go func() {
+					for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+						r.Use(tls.Server(c, config), "TLS")
+					}
+				}()
+				a, err := New(&Options{Address: "sips:bob@" + registrarAddress, Dialer: r.network.Host("192.0.2.1"), TLS: config})
+				require.NoError(t, err)
+				t.Cleanup(func() { assert.NoError(t, a.Close()) })
+				ctx, cancel := context.WithTimeout(ctx, time.Minute)
+				defer cancel()
+				reg, err := a.Register(ctx, nil)
+				if tt.certified != registrarAddress {
+					var wrong x509.HostnameError
+					require.ErrorAs(t, err, &wrong)
+					assert.Zero(t, r.count(), "nothing went elsewhere")
+					return
+				}
+				require.NoError(t, err)
+				m := r.request(0)
+				assert.Equal(t, "sips:"+registrarAddress, m.URI)
+				assert.Equal(t, "<sips:bob@192.0.2.9>", m.Value("To"))
+				assert.Regexp(t, `^sips:bob@192\.0\.2\.1:\d+;transport=tcp$`, m.Address("Contact"))
+				assert.Equal(t, m.Address("Contact"), reg.State().Contact)
+			})
+		})
+	}
 }
