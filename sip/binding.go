@@ -18,7 +18,7 @@ var errNotBound = errors.New("sip: the registrar does not list our Contact")
 type binding struct {
 	contact       *gosip.ContactHeader // as we sent it
 	hop           hop                  // where the REGISTER went
-	gone          <-chan struct{}      // closed with the connection that it went over; nil where there is none
+	gone          <-chan struct{}      // closed with the connection that it went over; nil for UDP
 	granted       time.Duration
 	expires       time.Time
 	gruu          string    // public GRUU
@@ -66,6 +66,18 @@ func (b *binding) inCalls(u gosip.Uri, h hop) gosip.Uri {
 		u.UriParams = append(u.UriParams, gosip.HeaderKV{K: "ob"})
 	}
 	return u
+}
+
+// pings is how often the flow wants a ping, where the registrar has promised to answer (RFC 5626 §4.4.1); 0 where it has not. usual is
+// what other connections get.
+func (b *binding) pings(usual time.Duration) time.Duration {
+	switch {
+	case b.flowTimer > 0 && (b.flowTimer < usual || usual < 0):
+		return max(b.flowTimer, minRefresh)
+	case b.flowTimer > 0 || b.outbound:
+		return usual
+	}
+	return 0
 }
 
 // own finds our binding among those that the response lists and returns its parameters: the one with our instance and reg-id (RFC 5626 §6), otherwise

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,6 +217,60 @@ func TestRFC5630_4_RegistersASIPSAddress(t *testing.T) {
 				assert.Equal(t, "<sips:bob@192.0.2.9>", m.Value("To"))
 				assert.Regexp(t, `^sips:bob@192\.0\.2\.1:\d+;transport=tcp$`, m.Address("Contact"))
 				assert.Equal(t, m.Address("Contact"), reg.State().Contact)
+			})
+		})
+	}
+}
+
+// Over UDP an empty line keeps the way through NATs open, and we register again when our own address has changed.
+func TestRFC5626_4_4_UDP(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, granted)
+		var pings atomic.Int32
+		r.network.Datagrams = func(_, to netip.AddrPort, payload []byte) []time.Duration {
+			if to.Addr().String() == registrarAddress && string(payload) == doubleCRLF {
+				pings.Add(1)
+			}
+			return []time.Duration{0}
+		}
+		a := r.agent(t, &Options{})
+		reg, err := a.Register(ctx, nil)
+		require.NoError(t, err)
+		time.Sleep(5 * time.Minute)
+		assert.Equal(t, int32(10), pings.Load())
+		assert.Equal(t, 1, r.count())
+
+		a.mu.Lock()
+		a.listening["udp"] = netip.MustParseAddrPort("192.0.2.2:5060")
+		a.mu.Unlock()
+		time.Sleep(defaultKeepAlive)
+		assert.Equal(t, "sip:bob@192.0.2.2:5060;transport=udp", reg.State().Contact)
+		assert.Equal(t, 2, r.count())
+	})
+}
+
+func TestRFC5626_4_4_1_FlowTimer(t *testing.T) {
+	for _, tt := range []struct {
+		name, rest string
+		keepAlive  time.Duration
+		want       time.Duration // 0: as always
+	}{
+		{"shorter than ours", "Flow-Timer: 20", 30 * time.Second, 20 * time.Second},
+		{"longer than ours", "Flow-Timer: 120", 30 * time.Second, 30 * time.Second},
+		{"ours is none", "Flow-Timer: 120", -1, 2 * time.Minute},
+		{"very short", "Flow-Timer: 1", 30 * time.Second, minRefresh},
+		{"zero", "Flow-Timer: 0", 30 * time.Second, 0},
+		{"no number", "Flow-Timer: soon", 30 * time.Second, 0},
+		{"outbound alone", "Require: path, Outbound", 30 * time.Second, 30 * time.Second},
+		{"neither", "", 30 * time.Second, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, ctx context.Context) {
+				r := newRegistrar(t, grants("", tt.rest))
+				a := r.dialler(t, &Options{InstanceID: instance})
+				_, err := a.Register(ctx, &RegisterOptions{Registrar: overTCP})
+				require.NoError(t, err)
+				assert.Equal(t, tt.want, a.binding().pings(tt.keepAlive))
 			})
 		})
 	}

@@ -148,14 +148,27 @@ func (r *Registration) accept(s *registering) (*binding, *gosip.Response, error)
 		r.mayHold(s)
 		return nil, s.response, err
 	}
-	if c := r.agent.streams.at(s.request.Destination()); c != nil {
-		b.gone = c.gone
-	}
+	b.gone = r.watch(s, b)
 	b.old = slices.DeleteFunc(r.held, func(c *gosip.ContactHeader) bool {
 		return sameURI(c.Address, b.contact.Address) || !lists(s.response, c.Address)
 	})
 	r.held = []*gosip.ContactHeader{b.contact}
 	return b, nil, nil
+}
+
+// watch sees to it that the connection of a binding is kept alive, and returns the channel that is closed with it; nil for UDP.
+func (r *Registration) watch(s *registering, b *binding) <-chan struct{} {
+	c := r.agent.streams.at(s.request.Destination())
+	switch {
+	case c != nil:
+		c.keepAlive(b.pings(r.agent.opts.KeepAlive))
+		return c.gone
+	case s.hop.network == "udp":
+		return nil
+	}
+	gone := make(chan struct{}) // it did not outlive the response
+	close(gone)
+	return gone
 }
 
 // tidy takes away what we had registered before where it is still there.

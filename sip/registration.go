@@ -182,7 +182,7 @@ func (r *Registration) stay() error {
 			r.hold(b)
 			r.tidy(b)
 			since := time.Now()
-			if !r.rest(refreshAfter(b.granted), b.gone) {
+			if !r.rest(refreshAfter(b.granted), b) {
 				failures = 0
 				continue
 			}
@@ -218,10 +218,21 @@ func (r *Registration) hold(b *binding) {
 	}
 }
 
-// rest waits until the next REGISTER is due, and reports whether that is because the connection is gone. A binding may expire
-// meanwhile.
-func (r *Registration) rest(d time.Duration, gone <-chan struct{}) bool {
-	var lapse <-chan time.Time
+// rest waits until the next REGISTER is due, and reports whether that is because the way to us that b names, if there is any, has gone. What was
+// bound before may expire meanwhile.
+func (r *Registration) rest(d time.Duration, b *binding) bool {
+	var (
+		lapse, ping <-chan time.Time
+		gone        <-chan struct{}
+	)
+	if b != nil {
+		gone = b.gone
+	}
+	if every := r.agent.opts.KeepAlive; b != nil && gone == nil && every > 0 {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		ping = t.C
+	}
 	r.set(func() {
 		r.next = time.Now().Add(d)
 		if r.binding != nil {
@@ -236,12 +247,23 @@ func (r *Registration) rest(d time.Duration, gone <-chan struct{}) bool {
 			return false
 		case <-gone:
 			return true
+		case <-ping:
+			if r.agent.hasMoved(b) {
+				return true
+			}
+			_ = r.agent.pingUDP(b.hop) // what it cannot do the next REGISTER will tell
 		case <-lapse:
 			r.set(func() { r.binding = nil })
 		case <-r.staying.Done():
 			return false
 		}
 	}
+}
+
+// hasMoved reports whether the address that is bound is ours no more.
+func (a *Agent) hasMoved(b *binding) bool {
+	u, err := a.location(b.hop)
+	return err == nil && !sameURI(u, b.contact.Address)
 }
 
 // refreshAfter is 80 to 90 % of the granted time, but leaves the refresh the time that it takes to fail (RFC 5627 §4.2).
