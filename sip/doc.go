@@ -36,6 +36,10 @@
 // What the peer gave as its reason (RFC 3326) stands in the error of the call or the invitation, as a *[Reason]. Replaces (RFC 3891) is not
 // supported: who requires it is refused with 420, and without that it is an ordinary call.
 //
+// [Agent.Register] registers the agent at its domain and keeps it registered; [Registration.State] is for a user interface. The route that the registrar
+// gives (Service-Route, RFC 3608) leads later calls. With [Options.InstanceID] the agent asks for its connection to be used by requests to it
+// (RFC 5626, one flow) and has the URI that the domain gives it (a public GRUU, RFC 5627) in the Contact of its calls.
+//
 // In an offer, message lines with TCP/MSRP (and TCP/TLS/MSRP with [Options.AcceptTLS]) are understood; all other
 // media lines, file transfers (RFC 5547) and one-way sessions are declined with port 0, and an offer without an acceptable
 // line with 488. Who opens the MSRP connection is agreed by a=setup (RFC 4145, RFC 6135), see [AnswerSetup]. Fingerprints of certificates (RFC 8122),
@@ -51,7 +55,7 @@
 //
 // # Concurrency
 //
-// All methods of Agent, Invitation and Call may be called from any goroutine at any time. The package calls no user code
+// All methods of Agent, Registration, Invitation and Call may be called from any goroutine at any time. The package calls no user code
 // but Options.Resolver and Options.Dialer, which must return when their context ends, the callbacks of Options.TLS, and listeners of the caller's, and
 // hands out no channel that must be served. Contexts bound the call that they are given to, nothing else, except that
 // [Agent.Invite] cancels its INVITE and [Invitation.Answer] hangs up when theirs ends.
@@ -66,7 +70,7 @@
 // connections of all kinds ([Options.MaxConnections]; dead ones are found by TCP keep-alive), connections in the middle of a handshake (128, for ten
 // seconds each), WebSocket messages (64 KiB) and their HTTP heads (16 KiB), server transactions (4096, and as many of re-INVITEs, for 32
 // seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
-// (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call answers (8), of one INVITE of ours the
+// (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call or registration answers (8), URIs of a Service-Route (16), of one INVITE of ours the
 // early dialogs (8), further answers (8) and redirections ([Options.MaxRedirects]), of a request the values of Reason (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a
 // write to a TCP peer that does not read after ten seconds.
 //
@@ -92,7 +96,8 @@
 // where they do not, or cannot be had, it goes in plain. Write sips or transport=tls where that will not do.
 //
 // Anybody we call may send a digest challenge and try passwords against our answer at home. [Options.Realm] limits the
-// answers to one server's.
+// answers to one server's. An answer goes only where its challenge came from, within one call or one registration; a registrar may send us on to
+// a server of its own domain alone.
 //
 // A peer says with its Contact where our requests to it go, and with a redirection where our call goes; proxies do so with Record-Route. So whom
 // we call can make us send SIP to any address that we can reach, inside our network too. [Options.OutboundProxy] leaves such addresses to the proxy,

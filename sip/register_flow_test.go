@@ -249,7 +249,7 @@ func TestRFC5626_4_4_UDP(t *testing.T) {
 	})
 }
 
-func TestRFC5626_4_4_1_FlowTimer(t *testing.T) {
+func TestRFC5626_4_4_1_FlowTimerOfTheRegistrar(t *testing.T) {
 	for _, tt := range []struct {
 		name, rest string
 		keepAlive  time.Duration
