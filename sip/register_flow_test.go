@@ -96,7 +96,7 @@ func TestRFC5626_4_2_1_FirstHopLacksOutbound(t *testing.T) {
 func TestRFC5626_4_4_FlowRecovery(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		r := newRegistrar(t, grants("", "Require: outbound"))
-		a := r.dialler(t, &Options{InstanceID: instance})
+		a := r.dialler(t, &Options{InstanceID: instance, KeepAlive: -1})
 		reg, err := a.Register(ctx, &RegisterOptions{Registrar: overTCP})
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
@@ -110,6 +110,20 @@ func TestRFC5626_4_4_FlowRecovery(t *testing.T) {
 		assert.Contains(t, again.Value("Contact"), ";reg-id=1", "so that it replaces the first")
 		assert.True(t, reg.State().Registered)
 		assert.Equal(t, again.Address("Contact"), reg.State().Contact)
+	})
+}
+
+// Where the registrar has promised to answer pings (it requires outbound), one without an answer ends the flow, and a new one is registered.
+func TestRFC5626_4_4_1_SilentFlow(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		r := newRegistrar(t, grants("", "Require: outbound"))
+		reg, err := r.dialler(t, &Options{InstanceID: instance}).Register(ctx, &RegisterOptions{Registrar: overTCP})
+		require.NoError(t, err)
+		time.Sleep(defaultKeepAlive*8/10 + pongTime - time.Second)
+		assert.Equal(t, 1, r.count())
+		time.Sleep(defaultKeepAlive*2/10 + 2*time.Second)
+		assert.Equal(t, 2, r.count())
+		assert.True(t, reg.State().Registered)
 	})
 }
 
@@ -236,14 +250,14 @@ func TestRFC5626_4_4_UDP(t *testing.T) {
 		a := r.agent(t, &Options{})
 		reg, err := a.Register(ctx, nil)
 		require.NoError(t, err)
-		time.Sleep(5 * time.Minute)
+		time.Sleep(5*time.Minute + time.Second)
 		assert.Equal(t, int32(10), pings.Load())
 		assert.Equal(t, 1, r.count())
 
 		a.mu.Lock()
 		a.listening["udp"] = netip.MustParseAddrPort("192.0.2.2:5060")
 		a.mu.Unlock()
-		time.Sleep(defaultKeepAlive)
+		time.Sleep(defaultKeepAlive + time.Second)
 		assert.Equal(t, "sip:bob@192.0.2.2:5060;transport=udp", reg.State().Contact)
 		assert.Equal(t, 2, r.count())
 	})

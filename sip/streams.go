@@ -439,10 +439,10 @@ func (c *stream) Close() error {
 		return nil
 	}
 	c.closed = true
-	close(c.gone)
 	c.room.Broadcast()
 	c.mu.Unlock()
 	c.owner.remove(c)
+	close(c.gone)     // whoever waits for it finds no more of the connection
 	if c.raw != nil { // TLS and WebSocket say goodbye, which must not take long
 		defer time.AfterFunc(goodbyeTime, func() { _ = c.raw.Close() }).Stop()
 	}
