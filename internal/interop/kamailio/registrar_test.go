@@ -52,6 +52,25 @@ func TestRFC3261_10_3_IntervalTooBrief(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(2*time.Minute), r.State().Expires, patience)
 }
 
+// The registrar keeps bindings for seconds, and the agent stays registered.
+func TestRFC3261_10_2_4_Refresh(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	k := kamailio.StartProxy(t, "MAX_EXPIRES=8")
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			r := register(t, newAgent(t, k, network, "alice"), nil)
+			s := r.State()
+			require.WithinRange(t, s.Expires, time.Now(), time.Now().Add(8*time.Second))
+			await(t, r, func(now sip.RegistrationState) bool {
+				require.True(t, now.Registered)
+				return now.Expires.After(s.Expires)
+			})
+			assert.Equal(t, s.Contact, r.State().Contact)
+		})
+	}
+}
+
 // The registrar lists the bindings of all agents of an address; each knows its own, and takes only that away.
 func TestRFC3261_10_2_4_SeveralBindings(t *testing.T) {
 	overNetworks(t, func(t *testing.T, k *kamailio.Proxy, network string) {
