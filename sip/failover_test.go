@@ -342,3 +342,18 @@ func TestRFC3263_4_3_TLS(t *testing.T) {
 		assert.ErrorIs(t, (<-done).err, ErrBusy)
 	}
 }
+
+// Of the addresses of both families that a server has, the one is used that our socket and the server can (RFC 7984 §4).
+func TestRFC7984_4_OtherFamily(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		bob := newTestAgent(t, &Options{}, network)
+		z := newZone(map[string][]string{"A one.example.com": {"::1", "127.0.0.1"}})
+		z.records["SRV _sip._"+network+".example.com"] = []string{fmt.Sprintf("0 0 %d one.example.com.", portOf(t, bob, network))}
+		alice := newTestAgent(t, &Options{Address: "sip:alice@example.com", Resolver: z}, network)
+		done := inviteTo(testContext(t), alice, "sip:bob@example.com")
+		i, err := bob.Accept(testContext(t))
+		require.NoError(t, err)
+		require.NoError(t, i.Reject(testContext(t), 486, ""))
+		assert.ErrorIs(t, (<-done).err, ErrBusy)
+	})
+}
