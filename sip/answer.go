@@ -126,9 +126,6 @@ func (i *Invitation) Answer(ctx context.Context, answer *Media) (*Call, error) {
 func (i *Invitation) prepare(ours *Media) (*Call, *gosip.Response, error) {
 	c := i.agent.newCall(i.agent.serverDialog(i.request), i.address, i.name)
 	c.focus = i.focus
-	i.mu.Lock()
-	c.ringing = i.ringing
-	i.mu.Unlock()
 	c.ours = ours.clone()
 	var err error
 	if i.offer == nil {
@@ -148,6 +145,7 @@ func (i *Invitation) prepare(ours *Media) (*Call, *gosip.Response, error) {
 // take sends the 200 and waits for the ACK.
 func (i *Invitation) take(ctx context.Context, c *Call, res *gosip.Response) error {
 	a := i.agent
+	c.ringing = i.provisional() // no other follows it
 	if !a.register(c, false) {
 		a.respond(i.request, i.tx, gosip.StatusTemporarilyUnavailable, "Shutting Down")
 		return ErrClosed

@@ -116,7 +116,7 @@ func parseReason(value string) *Reason {
 			}
 			r.Cause = int(n)
 		case "text":
-			r.Text = printable(unquote(strings.Trim(value, `"`)))
+			r.Text = printable(unquote(strings.TrimSuffix(strings.TrimPrefix(value, `"`), `"`)))
 		}
 	}
 	return r

@@ -22,6 +22,7 @@ func TestRFC3326_2_Grammar(t *testing.T) {
 		"two values":        {[]string{`Q.850;cause=16;text="Terminated",SIP;cause=600`}, []*Reason{{"Q.850", 16, "Terminated"}, {"SIP", 600, ""}}},
 		"two header fields": {[]string{`sip;CAUSE=480`, `X`}, []*Reason{{"SIP", 480, ""}, {"X", 0, ""}}},
 		"delimiters quoted": {[]string{`SIP;text="a,b;c=\"d\\"`}, []*Reason{{"SIP", 0, `a,b;c="d\`}}},
+		"ends in a quote":   {[]string{`SIP;text="say \"hi\""`}, []*Reason{{"SIP", 0, `say "hi"`}}},
 		"extension":         {[]string{`SIP;x="a;cause=1";cause=5`}, []*Reason{{"SIP", 5, ""}}},
 		"cause no number":   {[]string{`SIP;cause=x`, `SIP;cause=-1`, `SIP;cause=99999999999`}, nil},
 		"no protocol":       {[]string{``, `;cause=1`, `"SIP";cause=1`, `S P`}, nil},
@@ -44,6 +45,23 @@ func TestRFC3326_2_Grammar(t *testing.T) {
 	req.AppendHeader(header("Reason", strings.Repeat("SIP;cause=1,", 10*maxReasons)+`SIP;text="`+strings.Repeat("x", 1000)+`"`))
 	assert.Len(t, reasons(req), maxReasons)
 	assert.Len(t, parseReason(`SIP;text="`+strings.Repeat("x", 1000)+`"`).Text, maxText)
+}
+
+// Whatever a peer writes, what we make of it can be shown, and written again.
+func FuzzReason(f *testing.F) {
+	for _, seed := range []string{`SIP ;cause=200 ;text="Call completed elsewhere"`, `Q.850;cause=16;text="a\",b",SIP;cause=600;x="y;z"`, `SIP;text="`, `;`, `"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		req := gosip.NewRequest(gosip.BYE, gosip.Uri{Scheme: "sip", Host: "x"})
+		req.AppendHeader(header("Reason", value))
+		rs := reasons(req)
+		require.LessOrEqual(t, len(rs), maxReasons)
+		for _, r := range rs {
+			require.NoError(t, r.check())
+			require.Equal(t, r, parseReason(r.String()))
+		}
+	})
 }
 
 // The reason of a BYE is found in the error of the call.
