@@ -34,6 +34,7 @@ type Agent struct {
 	streams      *streams
 	outages      outages
 	serving      atomic.Int64 // server transactions that are alive
+	servingBytes atomic.Int64 // of their requests
 	refusals     sync.Map     // ACKs to refused INVITEs, by branch
 
 	closing chan struct{}   // closed first: no new calls

@@ -68,7 +68,7 @@
 //
 // What peers can make an agent keep is bounded: calls and invitations ([Options.MaxCalls], [Options.MaxInvitations]),
 // connections of all kinds ([Options.MaxConnections]; dead ones are found by TCP keep-alive), connections in the middle of a handshake (128, for ten
-// seconds each), WebSocket messages (64 KiB) and their HTTP heads (16 KiB), server transactions (4096, and as many of re-INVITEs, for 32
+// seconds each), WebSocket messages (64 KiB) and their HTTP heads (16 KiB), server transactions (4096, with 16 MiB of requests, and as much for re-INVITEs, for 32
 // seconds each), messages that wait for [Agent.ReceiveMessage] (64), requests of a call that wait for their turn (32), SIP messages (64 KiB), SDP (16 KiB, 512 lines, 32 media lines), paths
 // (16 URIs), lists of media types (64 in each), fingerprints (16), realms that one call or registration answers (8), URIs of a Service-Route (16), of one INVITE of ours the
 // early dialogs (8), further answers (8) and redirections ([Options.MaxRedirects]), of a request the values of Reason (8). An invitation ends after three minutes, a 200 without an ACK after 32 seconds, a

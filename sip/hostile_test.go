@@ -2,6 +2,10 @@ package sip
 
 import (
 	"context"
+	"io"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +13,8 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/sip/siptest"
 )
 
 // Peers that do what no peer should: each call ends in a known state within its RFC timer, and leaves nothing behind.
@@ -183,6 +189,77 @@ func misbehaves(t *testing.T, script func(t *testing.T, b *stage)) {
 	onStage(t, Options{}, func(t *testing.T, b *stage) {
 		script(t, b)
 		time.Sleep(byeTimeout + 3*64*gosip.T1)
+		synctest.Wait()
+		assert.Equal(t, remains{}, remainsOf(b.agent))
+	})
+}
+
+// However many connections strangers open, those that we opened stay.
+func TestStrangersCloseNoConnectionOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(siptest.Network)
+		a, err := New(&Options{Address: "sip:bob@example.com", Dialer: n.Host("192.0.2.1"), MaxConnections: 4})
+		require.NoError(t, err)
+		n.Host("192.0.2.1").Attach(t, a)
+		l, err := n.Host("192.0.2.2").Listen(5060)
+		require.NoError(t, err)
+		inviteTo(t.Context(), a, "sip:carol@192.0.2.2;transport=tcp")
+		ours, err := l.Accept()
+		require.NoError(t, err)
+		defer ours.Close()
+		time.Sleep(time.Second)
+		for range 10 {
+			c, err := n.Host("192.0.2.3").DialContext(t.Context(), "tcp", "192.0.2.1:5060")
+			require.NoError(t, err)
+			defer c.Close()
+			time.Sleep(time.Millisecond)
+		}
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(time.Second)))
+		_, err = io.ReadAll(ours)
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "it is open")
+	})
+}
+
+// A message that never ends costs its connection.
+func TestMessageWithoutAnEnd(t *testing.T) {
+	for name, endless := range map[string]string{
+		"line":    strings.Repeat("x", 1000),
+		"headers": "X: " + strings.Repeat("x", 1000) + "\r\n",
+		"fold":    strings.Repeat("x", 1000) + "\r\n ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVictim(t)
+				c, err := v.network.Host(attackerHost).DialContext(t.Context(), "tcp", victimAddress)
+				require.NoError(t, err)
+				_, err = io.WriteString(c, "OPTIONS sip:bob@192.0.2.1 SIP/2.0\r\nX: ")
+				sent := 0
+				for ; err == nil && sent < 1<<20; time.Sleep(time.Millisecond) {
+					var n int
+					n, err = io.WriteString(c, endless)
+					sent += n
+				}
+				assert.ErrorIs(t, err, syscall.EPIPE)
+				assert.Less(t, sent, 80<<10)
+				require.NoError(t, c.Close())
+				v.forgets()
+			})
+		})
+	}
+}
+
+// Large requests fill the room for transactions, are still answered, and then forgotten; calls are refused meanwhile.
+func TestLargeRequests(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		large := strings.Repeat("x", 30_000)
+		for range 600 {
+			b.Send("OPTIONS sip:bob@192.0.2.1 SIP/2.0\nContent-Type: text/plain\n\n" + large)
+			assert.Equal(t, 200, b.Final("OPTIONS").Status)
+		}
+		assert.InDelta(t, maxServingBytes, b.agent.servingBytes.Load(), 100_000)
+		b.Send("INVITE sip:bob@192.0.2.1 SIP/2.0\nSubject: " + large + "\n")
+		assert.Equal(t, 503, b.Final("INVITE").Status)
+		time.Sleep(64 * gosip.T1)
 		synctest.Wait()
 		assert.Equal(t, remains{}, remainsOf(b.agent))
 	})

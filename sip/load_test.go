@@ -90,13 +90,13 @@ func (c *crowd) leaves() {
 // remains is what an agent keeps for its peers.
 type remains struct {
 	calls, outgoing, invitations, queue int
-	serving                             int64 // server transactions
+	serving, servingBytes               int64 // server transactions
 }
 
 func remainsOf(a *Agent) remains {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return remains{len(a.calls), len(a.outgoing), len(a.invitations), len(a.queue), a.serving.Load()}
+	return remains{len(a.calls), len(a.outgoing), len(a.invitations), len(a.queue), a.serving.Load(), a.servingBytes.Load()}
 }
 
 func bothNetworks(t *testing.T, f func(t *testing.T, network string)) {

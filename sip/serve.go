@@ -12,7 +12,11 @@ import (
 
 // maxServing bounds the server transactions that are kept after their response, for 32 seconds on UDP. Beyond it new
 // calls are refused, and other requests are answered and forgotten at once, so that one that comes again is served again.
-const maxServing = 4096
+// The same holds for the bytes of their requests.
+const (
+	maxServing      = 4096
+	maxServingBytes = 16 << 20
+)
 
 const (
 	typeSDP    = "application/sdp"
@@ -43,13 +47,31 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 	}
 }
 
-// admit counts server transactions and reports false when there are too many. Calls that are up have as many again for their INVITEs.
+// admit counts server transactions and their bytes, and reports false when there are too many. Calls that are up have as much again for their INVITEs.
 func (a *Agent) admit(req *gosip.Request, tx *gosip.ServerTx) bool {
-	n := a.serving.Add(1)
-	if !tx.OnTerminate(func(string, error) { a.serving.Add(-1) }) {
+	size := sizeOf(req)
+	n, bytes := a.serving.Add(1), a.servingBytes.Add(size)
+	forget := func(string, error) {
 		a.serving.Add(-1)
+		a.servingBytes.Add(-size)
 	}
-	return n <= maxServing || n <= 2*maxServing && req.IsInvite() && a.callOf(req) != nil
+	if !tx.OnTerminate(forget) {
+		forget("", nil)
+	}
+	room := int64(1)
+	if req.IsInvite() && a.callOf(req) != nil {
+		room = 2
+	}
+	return n <= room*maxServing && bytes <= room*maxServingBytes
+}
+
+// sizeOf is about what a request takes in memory.
+func sizeOf(req *gosip.Request) int64 {
+	size := len(req.Body())
+	for _, h := range req.Headers() {
+		size += len(h.Value())
+	}
+	return int64(size)
 }
 
 func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {

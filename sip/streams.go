@@ -247,11 +247,11 @@ func (s *streams) file(c *stream) {
 	s.peers[c.peer] = slices.Insert(s.peers[c.peer], 0, c)
 }
 
-// idlest is called with s.mu held.
+// idlest is called with s.mu held. What strangers opened goes before what we opened, the way to our registrar for example.
 func (s *streams) idlest() *stream {
 	var idlest *stream
 	for _, c := range s.open {
-		if idlest == nil || c.used.Load() < idlest.used.Load() {
+		if idlest == nil || idlest.dialled && !c.dialled || idlest.dialled == c.dialled && c.used.Load() < idlest.used.Load() {
 			idlest = c
 		}
 	}
