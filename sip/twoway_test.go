@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -156,4 +157,38 @@ func onNetwork(t *testing.T, network *siptest.Network, transport string) *pair {
 	}
 	p.call(t, transport)
 	return p
+}
+
+// Either side changes the session over every transport, also where only one of them listens; a call of a sips URI stays with sips.
+func TestRFC3261_14_1_ReinviteOverEveryTransport(t *testing.T) {
+	config := secured(t, "127.0.0.1")
+	for _, target := range []string{"sip tcp", "sip tls", "sip ws", "sip wss", "sips tls", "sips wss"} {
+		t.Run(target, func(t *testing.T) {
+			scheme, network, _ := strings.Cut(target, " ")
+			alice := newTestAgent(t, &Options{Address: "sip:alice@example.com", TLS: config})
+			bob := newTestAgent(t, &Options{TLS: config}, network)
+			transport := map[string]string{"sip tls": "tls", "sip wss": "wss", "sip tcp": "tcp", "sip ws": "ws", "sips tls": "tcp", "sips wss": "ws"}[target]
+			done := inviteTo(testContext(t), alice, scheme+":bob@"+listenAddr(t, bob, network).String()+";transport="+transport)
+			i, err := bob.Accept(testContext(t))
+			require.NoError(t, err)
+			c, err := i.Answer(testContext(t), testMedia("bob"))
+			require.NoError(t, err)
+			made := <-done
+			require.NoError(t, made.err)
+			for _, p := range [][2]*Call{{made.call, c}, {c, made.call}} {
+				m := p[0].Local()
+				m.Direction = Inactive
+				require.NoError(t, p[0].Reinvite(testContext(t), m))
+				assert.Equal(t, Inactive, p[1].Local().Direction)
+				m.Direction = SendRecv
+				require.NoError(t, p[0].Reinvite(testContext(t), m))
+				assert.Equal(t, SendRecv, p[1].Local().Direction)
+				p[1].mu.Lock()
+				assert.Contains(t, p[1].dialog.target.Scheme, scheme) // wss has sips in any case
+				p[1].mu.Unlock()
+			}
+			require.NoError(t, c.Bye(testContext(t)))
+			waitDone(t, made.call.Done())
+		})
+	}
 }
