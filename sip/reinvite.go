@@ -38,7 +38,11 @@ func (c *Call) Reinvite(ctx context.Context, offer *Media) error {
 	if !c.agent.task(func() {
 		defer giveUp(nil)
 		defer stop()
-		result <- c.renegotiate(run, change)
+		err := c.renegotiate(run, change)
+		if err != nil && c.isOver() {
+			err = c.Err() // which says more
+		}
+		result <- err
 	}) {
 		return ErrClosed
 	}

@@ -204,6 +204,27 @@ func TestRFC3261_14_1_Glare(t *testing.T) {
 	}
 }
 
+// A BYE while we wait to try again, or for the ACK of the peer's INVITE, ends the waiting.
+func TestRFC3261_15_1_ByeWhileAReinviteWaits(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		call, dialog := b.taken("")
+		b.Within(dialog, "INVITE", b.SDP("active"))
+		b.Final("INVITE")
+		waiting := reinvite(t.Context(), call, testMedia("x"))
+		synctest.Wait()
+		b.Within(dialog, "BYE", "")
+		assert.ErrorIs(t, <-waiting, ErrEnded)
+
+		call, dialog = b.placed("")
+		waiting = reinvite(t.Context(), call, testMedia("x"))
+		b.Respond(b.Request("INVITE"), "491 Request Pending", "")
+		b.Request("ACK")
+		synctest.Wait()
+		b.Within(dialog, "BYE", "")
+		assert.ErrorIs(t, <-waiting, ErrEnded)
+	})
+}
+
 // A peer that says 491 for ever is given up.
 func TestRFC3261_14_1_GlareIsBounded(t *testing.T) {
 	onStage(t, Options{}, func(t *testing.T, b *stage) {
@@ -308,8 +329,9 @@ func TestRFC3261_15_1_ByeDuringAReinvite(t *testing.T) {
 				}
 				b.Respond(invite, "487 Request Terminated", "")
 				b.Request("ACK")
-				assert.Error(t, <-done)
+				err := <-done
 				waitDone(t, call.Done())
+				assert.ErrorIs(t, err, call.Err())
 			})
 		})
 	}
