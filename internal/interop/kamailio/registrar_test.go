@@ -1,6 +1,8 @@
 package kamailio_test
 
 import (
+	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -111,4 +113,45 @@ func TestRFC5627_5_CallToAGRUU(t *testing.T) {
 
 func instance(id string) func(*sip.Options) {
 	return func(o *sip.Options) { o.InstanceID = id }
+}
+
+// pongs is a Dialer that counts the pongs on its connections.
+type pongs chan struct{}
+
+func (p pongs) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &pongConn{c, p}, nil
+}
+
+type pongConn struct {
+	net.Conn
+	pongs pongs
+}
+
+func (c *pongConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if string(b[:n]) == "\r\n" {
+		c.pongs <- struct{}{}
+	}
+	return n, err
+}
+
+// Kamailio answers our pings, and the connection is good for calls meanwhile.
+func TestRFC5626_3_5_1_Pongs(t *testing.T) {
+	k := kamailio.StartProxy(t)
+	count := make(pongs, 1000)
+	alice := newUser(t, k, "tcp", "alice", func(o *sip.Options) { o.Dialer, o.KeepAlive = count, 50*time.Millisecond })
+	bob := newUser(t, k, "tcp", "bob")
+	for range 5 {
+		a, b := call(t, bob, alice, address("alice"))
+		select {
+		case <-count:
+		case <-time.After(patience):
+			require.Fail(t, "no pong")
+		}
+		hangUp(t, a, b)
+	}
 }
