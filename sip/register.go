@@ -40,7 +40,8 @@ type RegisterOptions struct {
 // after failures that may pass with pauses from 2 seconds to 5 minutes. An agent has one registration at a time.
 //
 // It returns once the agent is registered. The error is a *StatusError where the registrar refuses for good (a wrong password, an unknown user, 403 and the
-// like), ErrNotListening, or ErrClosed. What may pass is tried again until ctx ends; then the error wraps ctx's and the last failure.
+// like), ErrNotListening, or ErrClosed. What may pass is tried again until ctx ends; then the error wraps ctx's and the last failure, and a REGISTER
+// that was under way may have taken effect for its time.
 func (a *Agent) Register(ctx context.Context, o *RegisterOptions) (*Registration, error) {
 	if o == nil {
 		o = new(RegisterOptions)

@@ -23,7 +23,7 @@ const (
 type Registration struct {
 	agent       *Agent
 	credentials *credentials
-	instance    string // quoted, "" without one
+	instance    string // Options.InstanceID
 	q           string
 
 	life       context.Context // ends with Close
@@ -179,15 +179,7 @@ func (r *Registration) stay() error {
 		case r.staying.Err() != nil:
 			continue
 		case err == nil:
-			r.hold(b)
-			r.tidy(b)
-			since := time.Now()
-			if !r.rest(refreshAfter(b.granted), b) {
-				failures = 0
-				continue
-			}
-			r.set(func() { r.binding = nil })
-			if time.Since(since) > steadyFlow {
+			if r.keep(b) {
 				failures = 0
 				continue
 			}
@@ -206,6 +198,18 @@ func (r *Registration) stay() error {
 		r.rest(pause(failures, refusal), nil)
 	}
 	return ErrClosed
+}
+
+// keep holds a binding until the next REGISTER is due, and reports whether that may go at once: a connection that broke soon may break again.
+func (r *Registration) keep(b *binding) bool {
+	r.hold(b)
+	r.tidy(b)
+	since := time.Now()
+	if !r.rest(refreshAfter(b.granted), b) {
+		return true
+	}
+	r.set(func() { r.binding = nil })
+	return time.Since(since) > steadyFlow
 }
 
 // hold takes what the registrar has granted.
