@@ -208,7 +208,7 @@ func tagParam(tag string) gosip.HeaderParams {
 }
 
 // nextHop is the URI that requests of the dialog are sent to. A request for a sips URI goes by TLS to every server (RFC 3261
-// §26.2.2, RFC 5630 §3.1.3), whatever its route says.
+// §26.2.2), whatever its route says.
 func (d *dialog) nextHop() gosip.Uri {
 	next := d.target
 	if len(d.routes) > 0 {

@@ -343,8 +343,8 @@ func TestRFC3263_4_3_TLS(t *testing.T) {
 	}
 }
 
-// Of the addresses of both families that a server has, the one is used that our socket and the server can (RFC 7984 §4).
-func TestRFC7984_4_OtherFamily(t *testing.T) {
+// Of the addresses of both families that a server has, the one is used that our socket and the server can (RFC 7984 §3.1).
+func TestRFC7984_3_1_BothFamilies(t *testing.T) {
 	networks(t, func(t *testing.T, network string) {
 		bob := newTestAgent(t, &Options{}, network)
 		z := newZone(map[string][]string{"A one.example.com": {"::1", "127.0.0.1"}})

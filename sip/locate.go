@@ -26,7 +26,7 @@ const (
 	maxHops      = 16
 )
 
-// A way is a transport, and how DNS names it (RFC 3263 §4.1, RFC 7118 §9).
+// A way is a transport, and how DNS names it (RFC 3263 §4.1, RFC 7118 §5.5).
 type way struct {
 	network    string
 	naptr      string // service of NAPTR records

@@ -187,7 +187,7 @@ func TestRFC3263_4_1_TransportOfTheURI(t *testing.T) {
 	}
 }
 
-// The services of RFC 3263 §4.1 and RFC 7118 §9, and records that lead nowhere.
+// The services of RFC 3263 §4.1 and RFC 7118 §5.5, and records that lead nowhere.
 func TestRFC3263_4_1_NAPTR(t *testing.T) {
 	const (
 		toTLS = `10 10 "s" "SIPS+D2T" "" tls.example.com.`

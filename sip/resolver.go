@@ -34,7 +34,7 @@ type NAPTR struct {
 	Order       uint16 // the lowest first; no other counts once one was usable
 	Preference  uint16 // the lowest first among those of the same order
 	Flags       string // "s": Replacement has SRV records. Others are ignored.
-	Service     string // "SIP+D2U", "SIP+D2T", "SIPS+D2T", "SIP+D2W" or "SIPS+D2W" (RFC 7118 §9); others are ignored
+	Service     string // "SIP+D2U", "SIP+D2T", "SIPS+D2T", "SIP+D2W" or "SIPS+D2W" (RFC 7118 §5.5); others are ignored
 	Regexp      string // must be empty; others are ignored
 	Replacement string // the domain name with the SRV records
 }
