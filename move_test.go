@@ -82,11 +82,15 @@ func TestRFC3261_14_2_PeerMovesTheChat(t *testing.T) {
 	for _, setup := range []sip.Setup{sip.SetupActPass, sip.SetupActive} {
 		s, err := p.msrp.NewSession(nil)
 		require.NoError(t, err)
+		last := l.encrypts("from where we were")
 		require.NoError(t, l.moves(p, p.media(s, setup), s))
 		require.NotEqual(t, before, l.call.Remote().Path)
 		before = l.call.Remote().Path
-		waits(t, l.encrypts("from here"), 0)
+		d := l.encrypts("from here")
+		require.Equal(t, "from where we were", next[otrchat.Message](t, a).Text)
 		require.Equal(t, "from here", next[otrchat.Message](t, a).Text)
+		waits(t, last, 0)
+		waits(t, d, 0)
 		_, err = a.Send(limited(t), "to there")
 		require.NoError(t, err)
 		require.Equal(t, "to there", l.reads())

@@ -65,7 +65,8 @@ type Options struct {
 	// Relay is the MSRP relay through which every chat goes, and our name and password there, for who cannot be reached directly (RFC 4976). A chat that
 	// gets no way through it fails: it never goes without. Each chat has its own connection to the relay, or all have one if Relay.Shared is set. Default: none.
 	Relay *msrp.RelayOptions
-	// TLS verifies MSRP relays, our own and those of peers. Default: by the authorities that the system trusts.
+	// TLS verifies MSRP relays, our own and those of peers, and with MSRPCertificate peers that give no fingerprint. It is not for SIP: see SIP.TLS. Default:
+	// by the authorities that the system trusts.
 	TLS *tls.Config
 	// Logger gets what happens, never a text, a key or a secret. Default: nothing is logged.
 	Logger *slog.Logger
