@@ -41,6 +41,7 @@ type EncryptedChat struct {
 	mu          sync.Mutex
 	session     media                   // changed under wire, too
 	moving      context.CancelCauseFunc // makes a move of ours give way, nil if there is none
+	following   bool                    // an offer of the peer's to move is being answered
 	policy      Policy
 	focus       bool // one side was a conference when the lock was last set; isFocus tells how it is now
 	security    Security

@@ -61,13 +61,20 @@ func (c *EncryptedChat) setMoving(giveWay context.CancelCauseFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.moving = giveWay
+	c.giveWay()
 }
 
-// giveWay ends a move of ours: where both ways through relays end at the same time, both sides would wait for each other.
-func (c *EncryptedChat) giveWay() {
+// setFollowing says whether an offer of the peer's to move is being answered.
+func (c *EncryptedChat) setFollowing(following bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.moving != nil {
+	c.following = following
+	c.giveWay()
+}
+
+// giveWay, under mu, ends a move of ours when the peer moves, too: the ways through relays of both may end at the same time, and each would wait for the other.
+func (c *EncryptedChat) giveWay() {
+	if c.following && c.moving != nil {
 		c.moving(errGaveWay)
 	}
 }
@@ -91,10 +98,11 @@ func (c *EncryptedChat) follow() {
 		if err != nil {
 			return // watch knows why
 		}
-		c.giveWay()
+		c.setFollowing(true)
 		if err := c.followTo(r); err != nil {
 			c.client.o.Logger.Info("otrchat: following the peer to another session", "contact", c.address, "error", err)
 		}
+		c.setFollowing(false)
 	}
 }
 

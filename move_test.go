@@ -3,6 +3,7 @@ package otrchat_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,42 +18,49 @@ import (
 	"github.com/otrchat/otrchat/sip"
 )
 
-// brieflyOnce lets a user in, does not prolong what the user has got, and then is as usual.
-type brieflyOnce struct {
-	relay.Users
-	asked atomic.Int32
-}
+// brieflyOnce lets each user in, does not prolong what the user has got, and then is as usual.
+type brieflyOnce struct{ alice, bob atomic.Int32 }
 
 func (b *brieflyOnce) HA1(ctx context.Context, username, realm string, a relay.Algorithm) (string, error) {
-	if b.asked.Add(1) == 2 {
+	asked := &b.alice
+	if username == "bob" {
+		asked = &b.bob
+	}
+	if asked.Add(1) == 2 {
 		return "", errors.New("not now")
 	}
-	return b.Users.HA1(ctx, username, realm, a)
+	return passwords.HA1(ctx, username, realm, a)
 }
 
-// A way through the relay ends that cannot be prolonged: the chat moves to another one, and is encrypted as before.
+// A way through the relay ends that cannot be prolonged, or those of both sides do: the chat moves to another one, and is encrypted as before.
 func TestChatMovesToANewWay(t *testing.T) {
-	for _, shared := range []bool{false, true} {
-		auth := &brieflyOnce{Users: passwords}
-		r := newRelayOf(t, &testRelay{auth: auth, life: 2 * time.Second})
-		o := r.options("alice")
-		o.Policy, o.Relay.Shared = otrchat.Always, shared
-		a, b := encrypted(t, newUser(t, "alice", o), newUser(t, "bob", r.direct("bob")))
-		says(t, a, b, "before", true)
-		require.Eventually(t, func() bool { return auth.asked.Load() > 2 }, patience, time.Millisecond)
-		says(t, a, b, "after", true)
-		says(t, b, a, "and back", true)
-		nothing[otrchat.SecurityChange](t, a)
-		nothing[otrchat.SecurityChange](t, b)
-		require.NoError(t, a.Shutdown(limited(t)))
-		_, end := rest(t, b)
-		require.ErrorIs(t, end, otrchat.ErrEnded)
+	for _, c := range []struct{ shared, both bool }{{false, false}, {true, false}, {false, true}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			auth := new(brieflyOnce)
+			r := newRelayOf(t, &testRelay{auth: auth, life: 2 * time.Second})
+			o, p := r.options("alice"), r.direct("bob")
+			if c.both {
+				p = r.options("bob")
+			}
+			o.Policy, o.Relay.Shared = otrchat.Always, c.shared
+			a, b := encrypted(t, newUser(t, "alice", o), newUser(t, "bob", p))
+			says(t, a, b, "before", true)
+			moved := func() bool { return auth.alice.Load() > 2 && (!c.both || auth.bob.Load() > 2) }
+			require.Eventually(t, moved, patience, time.Millisecond)
+			says(t, a, b, "after", true)
+			says(t, b, a, "and back", true)
+			nothing[otrchat.SecurityChange](t, a)
+			nothing[otrchat.SecurityChange](t, b)
+			require.NoError(t, a.Shutdown(limited(t)))
+			_, end := rest(t, b)
+			require.ErrorIs(t, end, otrchat.ErrEnded)
+		})
 	}
 }
 
 // A peer that does not follow ends the chat with what has happened to the way through the relay.
 func TestPeerDoesNotFollow(t *testing.T) {
-	r := newRelayOf(t, &testRelay{auth: &brieflyOnce{Users: passwords}, life: 2 * time.Second})
+	r := newRelayOf(t, &testRelay{auth: new(brieflyOnce), life: 2 * time.Second})
 	a, _ := encrypts(t, newUser(t, "alice", r.options("alice")), r.peer(nil))
 	_, end := rest(t, a)
 	require.ErrorIs(t, end, otrchat.ErrRelay)
