@@ -15,6 +15,7 @@ const (
 	doubleCRLF       = "\r\n\r\n" // a ping; "\r\n" is the pong (RFC 5626 §3.5.1)
 	pongTime         = 10 * time.Second
 	defaultKeepAlive = 30 * time.Second
+	minKeepAlive     = time.Second
 	maxLengthLine    = 256 // of a line that may be Content-Length
 )
 
@@ -24,6 +25,8 @@ type keeper struct {
 	pongs chan struct{}      // holds a value when one came
 	every chan time.Duration // a new interval
 }
+
+func newKeeper() keeper { return keeper{make(chan struct{}, 1), make(chan time.Duration, 1)} }
 
 // keep is the goroutine of a keeper. Close of the stream ends it.
 func (c *stream) keep(every time.Duration) {
@@ -102,12 +105,16 @@ func (c *stream) ponged() {
 // keepAlive pings from now on at this interval a peer that has promised to answer. Without a promise see Options.KeepAlive. Connections that we
 // accepted are the peer's to keep.
 func (c *stream) keepAlive(every time.Duration) {
-	if !c.dialled || every <= 0 {
+	if !c.dialled {
 		return
 	}
 	select {
-	case c.keeper.every <- every:
-	case <-c.gone:
+	case <-c.keeper.every: // not taken yet
+	default:
+	}
+	select {
+	case c.keeper.every <- max(every, minKeepAlive):
+	default: // somebody else was faster
 	}
 }
 

@@ -79,8 +79,8 @@ type Options struct {
 	// 480. Default: DefaultMaxInvitations.
 	MaxInvitations int
 
-	// MaxConnections bounds the TCP connections; the one that was silent longest is closed to make
-	// room for a new one. Default: DefaultMaxConnections.
+	// MaxConnections bounds the connections over tcp, tls, ws and wss; the one that was silent longest is closed to make
+	// room for a new one, of those that we accepted if there are any. Default: DefaultMaxConnections.
 	MaxConnections int
 
 	// TLS is used on the networks tls and wss: RootCAs (and Certificates, where the server asks for one) on connections that we open,
@@ -93,7 +93,7 @@ type Options struct {
 
 	// KeepAlive is how often connections that we opened are pinged (RFC 5626 §3.5.1, and WebSocket pings on ws and wss), each time after 80 to
 	// 100 percent of it. A peer that has answered pings and misses one for 10 seconds is gone, and its connection closed; one that never
-	// answered may not know of pings. Default: 30 seconds; negative: no pings.
+	// answered may not know of pings. At least one second. Default: 30 seconds; negative: no pings.
 	KeepAlive time.Duration
 
 	// Logger gets events without bodies, credentials or peers' raw text. Default: nil, which discards.
@@ -163,6 +163,9 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 func (o *Options) check() error {
 	if o.SessionExpires > 0 && o.SessionExpires < minSession || o.SessionExpires > maxSession {
 		return fmt.Errorf("sip: Options.SessionExpires is not between %v and %v", minSession, maxSession)
+	}
+	if o.KeepAlive > 0 && o.KeepAlive < minKeepAlive {
+		return fmt.Errorf("sip: Options.KeepAlive is shorter than %v", minKeepAlive)
 	}
 	if len(o.MessageTypes) > maxWords {
 		return fmt.Errorf("sip: Options.MessageTypes has more than %d entries", maxWords)

@@ -190,7 +190,7 @@ func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) (hop, er
 			return h, fmt.Errorf("sip: connect: %w", err)
 		}
 	}
-	h.stream = c
+	h.network, h.stream = c.peer.network, c
 	req.SetTransport("TCP") // as sipgo sees it
 	req.SetDestination(c.key.String())
 	req.Laddr = gosip.Addr{}
@@ -221,7 +221,7 @@ func (a *Agent) flow(req *gosip.Request, h hop) *stream {
 	call.mu.Lock()
 	c := call.dialog.flow
 	call.mu.Unlock()
-	if c == nil || c.dialled || c.isGone() || c.peer.network != h.network || h.addr.IsValid() && h.addr != c.peer.addr {
+	if c == nil || c.dialled || c.isGone() || c.peer.network != h.network && c.peer.network != secureForm[h.network] || h.addr.IsValid() && h.addr != c.peer.addr {
 		return nil
 	}
 	return c

@@ -5,20 +5,17 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
 	dialTimeout    = 10 * time.Second // one hop, handshakes included
-	writeTimeout   = 10 * time.Second
-	maxWriters     = 64 // messages that wait for one connection before we stop reading from it
 	acceptPause    = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
@@ -162,28 +159,42 @@ func (s *streams) dial(ctx context.Context, h hop) (*stream, error) {
 	if !h.addr.IsValid() {
 		return nil, errGone // a name that exists nowhere
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	conn, err := s.dialer.DialContext(ctx, "tcp", h.addr.String())
+	c, err := s.connect(ctx, h)
+	if err == nil {
+		c, err = s.add(c)
+	}
 	if err != nil {
-		return nil, err
-	}
-	c = &stream{peer: endpoint{h.network, h.addr}, name: s.nameOf(h), dialled: true,
-		keeper: keeper{make(chan struct{}, 1), make(chan time.Duration)}}
-	if err = s.shake(ctx, c, conn); err != nil {
-		return nil, err
-	}
-	if c, err = s.add(c); err != nil {
 		return nil, err
 	}
 	return c, c.wait(ctx)
 }
 
+// connect opens a connection, handshakes included.
+func (s *streams) connect(ctx context.Context, h hop) (*stream, error) {
+	limited, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c := &stream{peer: endpoint{h.network, h.addr}, name: s.nameOf(h), dialled: true, keeper: newKeeper()}
+	conn, err := s.dialer.DialContext(limited, "tcp", h.addr.String())
+	if err == nil {
+		err = s.shake(limited, c, conn)
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // our time is up, not the caller's
+		err = fmt.Errorf("%w: %v cannot be connected to", ErrTimeout, h.addr)
+	}
+	return c, err
+}
+
+// secureForm holds what is meant, too, by the transport of a URI that has no word of its own for TLS (RFC 7118 §5.2).
+var secureForm = map[string]string{"ws": "wss"}
+
 // find is called with s.mu held.
 func (s *streams) find(h hop) *stream {
-	for _, c := range s.peers[endpoint{h.network, h.addr}] {
-		if s.serves(c, h) {
-			return c
+	for _, network := range []string{h.network, secureForm[h.network]} {
+		h.network = network
+		for _, c := range s.peers[endpoint{network, h.addr}] {
+			if s.serves(c, h) {
+				return c
+			}
 		}
 	}
 	return nil
@@ -258,9 +269,21 @@ func (s *streams) idlest() *stream {
 	return idlest
 }
 
-func (s *streams) remove(c *stream) {
+// dismiss forgets a connection and closes it, in the background where that takes its time.
+func (s *streams) dismiss(c *stream) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.remove(c)
+	if c.raw != nil && !s.isClosed() {
+		s.wg.Go(c.goodbye)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	c.goodbye()
+}
+
+// remove is called with s.mu held.
+func (s *streams) remove(c *stream) {
 	delete(s.open, c.key.String())
 	others := slices.DeleteFunc(s.peers[c.peer], func(o *stream) bool { return o == c })
 	if len(others) == 0 {
@@ -303,148 +326,4 @@ func (s *streams) Close() error {
 	}
 	s.wg.Wait()
 	return nil
-}
-
-// A stream is a connection that carries SIP messages, with limits.
-type stream struct {
-	net.Conn
-	owner   *streams
-	key     netip.AddrPort // what sipgo takes for its address
-	peer    endpoint       // where it really leads
-	raw     net.Conn       // under TLS and WebSocket, nil for bare TCP
-	name    string         // the host name that it was dialled for
-	tls     *tls.ConnectionState
-	keeper  keeper
-	framing framing       // only Read uses it
-	dialled bool          // by us
-	ready   chan struct{} // closed when sipgo has registered the connection
-	gone    chan struct{} // closed by Close
-	used    atomic.Int64  // when something was last read, in ns
-
-	mu      sync.Mutex // guards writers and closed
-	room    sync.Cond  // signalled when writers falls or the connection closes
-	writers int
-	closed  bool
-	writing chan struct{} // one message at a time, also on a caller's own net.Conn; a channel, so that those who wait see the end of the connection
-}
-
-func (c *stream) touch() { c.used.Store(time.Now().UnixNano()) }
-
-// wait returns when requests can be sent on the connection.
-func (c *stream) wait(ctx context.Context) error {
-	select {
-	case <-c.ready:
-		return nil
-	case <-c.gone:
-		return net.ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (c *stream) isGone() bool {
-	select {
-	case <-c.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-// hop is the way back.
-func (c *stream) hop() hop {
-	return hop{network: c.peer.network, addr: c.peer.addr, name: c.name, stream: c}
-}
-
-// local is our own address on the connection. The zero value says that it has none that a peer could use.
-func (c *stream) local() netip.AddrPort {
-	ap, err := addrOf(c.Conn.LocalAddr())
-	if err != nil || ap.Addr().IsUnspecified() {
-		return netip.AddrPort{}
-	}
-	return ap
-}
-
-// LocalAddr is the key for sipgo, which files a connection under both of its addresses.
-func (c *stream) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.key) }
-
-// RemoteAddr is the key, see streams.
-func (c *stream) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.key) }
-
-// Read waits while too many messages wait to be written: sipgo starts a goroutine for each message that it
-// reads, and a peer that sends without reading would pile them up. It lets those that were started run first, because
-// they count only from the moment that they write.
-func (c *stream) Read(b []byte) (int, error) {
-	for {
-		runtime.Gosched()
-		c.mu.Lock()
-		for c.writers > maxWriters && !c.closed {
-			c.room.Wait()
-		}
-		c.mu.Unlock()
-		n, err := c.Conn.Read(b)
-		c.touch()
-		kept, crlfs, pings := c.framing.strip(b[:n])
-		c.keptAlive(crlfs, pings)
-		if len(kept) > 0 || err != nil {
-			return len(kept), err
-		}
-	}
-}
-
-// Write writes a whole message or closes the connection, because half a message cannot be taken back.
-func (c *stream) Write(b []byte) (int, error) {
-	n := 0
-	err := c.exclusively(func() (err error) {
-		n, err = c.Conn.Write(b)
-		return err
-	})
-	return n, err
-}
-
-// exclusively runs write, which writes to the connection in a time that is bounded, and closes the connection if it fails.
-func (c *stream) exclusively(write func() error) error {
-	c.count(1)
-	defer c.count(-1)
-	select {
-	case c.writing <- struct{}{}:
-	case <-c.gone:
-		return net.ErrClosed
-	}
-	defer func() { <-c.writing }()
-	err := c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if err == nil {
-		err = write()
-	}
-	if err != nil {
-		_ = c.Close()
-	}
-	return err
-}
-
-func (c *stream) count(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writers += n
-	if n < 0 {
-		c.room.Signal()
-	}
-}
-
-// Close closes the connection. It is idempotent.
-func (c *stream) Close() error {
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return nil
-	}
-	c.closed = true
-	c.room.Broadcast()
-	c.mu.Unlock()
-	c.owner.remove(c)
-	close(c.gone)     // whoever waits for it finds no more of the connection
-	if c.raw != nil { // TLS and WebSocket say goodbye, which must not take long
-		defer time.AfterFunc(goodbyeTime, func() { _ = c.raw.Close() }).Stop()
-	}
-	return c.Conn.Close()
 }

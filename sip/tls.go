@@ -71,7 +71,7 @@ func (s *streams) shake(ctx context.Context, c *stream, conn net.Conn) error {
 	if err == nil && usesWS(c.peer.network) {
 		err = shakeWS(c, net.JoinHostPort(cmp.Or(c.name, c.peer.addr.Addr().String()), strconv.Itoa(int(c.peer.addr.Port()))))
 	}
-	if !stop() && err == nil {
+	if !stop() { // the time is up, which says more than that the connection is closed
 		err = ctx.Err()
 	}
 	if err != nil {
