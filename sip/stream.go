@@ -150,7 +150,6 @@ func (c *stream) Close() error {
 		return nil
 	}
 	c.closed = true
-	close(c.gone)
 	c.room.Broadcast()
 	c.mu.Unlock()
 	c.owner.dismiss(c)

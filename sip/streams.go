@@ -273,6 +273,7 @@ func (s *streams) idlest() *stream {
 func (s *streams) dismiss(c *stream) {
 	s.mu.Lock()
 	s.remove(c)
+	close(c.gone) // whoever waits for it finds no more of the connection
 	if c.raw != nil && !s.isClosed() {
 		s.wg.Go(c.goodbye)
 		s.mu.Unlock()

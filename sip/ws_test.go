@@ -241,3 +241,24 @@ func TestRFC6455_4_1_Host(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, l.Addr().String(), <-hosts)
 }
+
+// A URI says transport=ws for a secure WebSocket too. Where one leads to its address and its certificate holds for the host, that one is meant.
+func TestRFC7118_5_2_SecureWebSocketIsMeant(t *testing.T) {
+	config := secured(t, "127.0.0.1", "example.com")
+	alice, bob := newTestAgent(t, &Options{TLS: config}), newTestAgent(t, &Options{TLS: config}, "wss")
+	p := &pair{alice: alice, bob: bob, aliceMedia: testMedia("alice"), bobMedia: testMedia("bob")}
+	p.call(t, "wss")
+	done := inviteTo(testContext(t), alice, strings.Replace(target(t, bob, "wss"), "=wss", "=ws", 1))
+	i, err := bob.Accept(testContext(t))
+	require.NoError(t, err)
+	assert.Equal(t, "WSS", i.request.Via().Transport)
+	assert.Equal(t, alice.nowhere, i.request.Via().Host)
+	require.NoError(t, i.Reject(testContext(t), 486, ""))
+	assert.ErrorIs(t, (<-done).err, ErrBusy)
+	alice.streams.mu.Lock()
+	defer alice.streams.mu.Unlock()
+	h := hop{network: "ws", addr: listenAddr(t, bob, "wss"), name: "127.0.0.1"}
+	assert.NotNil(t, alice.streams.find(h))
+	h.name = "example.net"
+	assert.Nil(t, alice.streams.find(h), "its certificate does not hold for this one")
+}
