@@ -105,7 +105,7 @@ func (c *stream) ponged() {
 // keepAlive pings from now on at this interval a peer that has promised to answer. Without a promise see Options.KeepAlive. Connections that we
 // accepted are the peer's to keep.
 func (c *stream) keepAlive(every time.Duration) {
-	if !c.dialled {
+	if !c.dialled || every <= 0 {
 		return
 	}
 	select {
