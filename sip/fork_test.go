@@ -167,3 +167,59 @@ func TestRFC3261_13_2_1_ExpiresOfADeadline(t *testing.T) {
 		<-done
 	})
 }
+
+// The same over a stream, where nothing is repeated but what RFC 3261 repeats everywhere: a call that rings reliably, a second phone that answers, the
+// 2xx again, and a refusal.
+func TestRFC3261_13_2_2_OverTCP(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, s *stage) {
+		done := inviteTo(t.Context(), s.agent, s.URI("tcp"))
+		invite := s.Request("INVITE")
+		assert.Contains(t, invite.Value("Via"), "SIP/2.0/TCP")
+		s.None(64 * gosip.T1 / 2) // timer A is for datagrams
+		s.Respond(invite, "183 Progress", provisionally("a", 1)+s.SDP("passive"))
+		s.Respond(s.Request("PRACK"), "200 OK", "")
+		first := s.Respond(invite, "200 OK", "To: <sip:x>;tag=a\n")
+		ack := s.Request("ACK")
+		call := <-done
+		require.NoError(t, call.err)
+		s.Respond(invite, "200 OK", "To: <sip:x>;tag=b\n"+s.SDP("passive"))
+		assert.Equal(t, "b", s.Request("ACK").Param("To", "tag"))
+		s.Respond(s.Request("BYE"), "200 OK", "")
+		s.Repeat(first)
+		assert.Equal(t, ack.Header, s.Request("ACK").Header)
+		require.NoError(t, call.call.Close())
+		s.Respond(s.Request("BYE"), "200 OK", "")
+
+		done = inviteTo(t.Context(), s.agent, s.URI("tcp"))
+		s.Respond(s.Request("INVITE"), "480 Away", "")
+		s.Request("ACK")
+		assert.ErrorIs(t, (<-done).err, ErrUnavailable)
+		assert.Equal(t, 1, s.net.Host("192.0.2.2").Streams())
+		s.settled()
+	})
+}
+
+// A connection that breaks ends a call that rings, and leaves one that is up: the next request opens another.
+func TestRFC3261_8_1_3_1_ConnectionBreaks(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, s *stage) {
+		done := inviteTo(t.Context(), s.agent, s.URI("tcp"))
+		s.Respond(s.Request("INVITE"), "180 Ringing", "")
+		time.Sleep(time.Second)
+		s.net.Host("192.0.2.2").Cut()
+		assert.ErrorIs(t, (<-done).err, gosip.ErrTransactionTransport)
+
+		done = inviteTo(t.Context(), s.agent, s.URI("tcp"))
+		invite := s.Request("INVITE")
+		s.Respond(invite, "200 OK", s.SDP("passive"))
+		s.Request("ACK")
+		call := (<-done).call
+		s.net.Host("192.0.2.2").Cut()
+		time.Sleep(time.Second)
+		assert.NoError(t, call.Err())
+		bye := make(chan error, 1)
+		go func() { bye <- call.Bye(t.Context()) }()
+		s.Respond(s.Request("BYE"), "200 OK", "")
+		assert.NoError(t, <-bye)
+		s.settled()
+	})
+}
