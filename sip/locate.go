@@ -30,18 +30,18 @@ const (
 type way struct {
 	network    string
 	naptr      string // service of NAPTR records
-	srv, proto string // of SRV records; WebSockets have none
+	srv, proto string // of SRV records
 	port       int    // without an SRV record
 }
 
 // ways stand in the order in which we take them where a domain has SRV records and leaves the order to us: encrypted first,
-// then the one that tells at once when a server is dead.
+// then the one that tells at once when a server is dead; WebSockets are for those who have nothing else.
 var ways = []way{
 	{"tls", "SIPS+D2T", "sips", "tcp", 5061},
 	{"tcp", "SIP+D2T", "sip", "tcp", 5060},
 	{"udp", "SIP+D2U", "sip", "udp", 5060},
-	{"wss", "SIPS+D2W", "", "", 443},
-	{"ws", "SIP+D2W", "", "", 80},
+	{"wss", "SIPS+D2W", "sips", "ws", 443},
+	{"ws", "SIP+D2W", "sip", "ws", 80},
 }
 
 // can reports whether the agent can send requests over the network: it opens connections as it needs them.
@@ -219,9 +219,7 @@ func (s *search) bySRV(ctx context.Context) ([]hop, bool) {
 		found   bool
 	}
 	answers := parallel(s.ways, func(w way) (a answer) {
-		if w.srv != "" {
-			a.servers, a.found = s.lookupSRV(ctx, w, w.srv, w.proto, s.target)
-		}
+		a.servers, a.found = s.lookupSRV(ctx, w, w.srv, w.proto, s.target)
 		return a
 	})
 	var servers []server

@@ -135,13 +135,13 @@ func locateAll(t *testing.T, a *Agent, uri, prefer string) []string {
 // What the URI says itself: transport, port, address. Nothing is asked that need not be.
 func TestRFC3263_4_1_TransportOfTheURI(t *testing.T) {
 	hosts := map[string][]string{
-		"A example.com":               {"192.0.2.1", "2001:db8::1"},
-		"A other.example.com":         {"192.0.2.2"},
-		"SRV _sip._tcp.example.com":   {"0 0 5070 other.example.com."},
-		"SRV _sips._tcp.example.com":  {"0 0 5071 other.example.com."},
-		"NAPTR example.com":           {`10 10 "s" "SIP+D2T" "" _sip._tcp.example.com`},
-		"SRV _sip._udp.example.com":   {"0 0 5072 other.example.com."},
-		"SRV _sip._udp.a.example.com": {"!"},
+		"A example.com":                  {"192.0.2.1", "2001:db8::1"},
+		"A other.example.com":            {"192.0.2.2"},
+		"SRV _sip._tcp.example.com":      {"0 0 5070 other.example.com."},
+		"SRV _sips._tcp.example.com":     {"0 0 5071 other.example.com."},
+		"NAPTR example.com":              {`10 10 "s" "SIP+D2T" "" _sip._tcp.example.com`},
+		"SRV _sip._udp.example.com":      {"0 0 5072 other.example.com."},
+		"SRV _sip._ws.other.example.com": {"0 0 8080 other.example.com."},
 	}
 	for _, tt := range []struct {
 		uri, prefer string
@@ -165,7 +165,8 @@ func TestRFC3263_4_1_TransportOfTheURI(t *testing.T) {
 		{uri: "sip:example.com;transport=tcp", hops: []string{"tcp 192.0.2.2:5070"}, asked: []string{"A other.example.com", "SRV _sip._tcp.example.com"}},
 		{uri: "sip:example.com;transport=tls", hops: []string{"tls 192.0.2.2:5071 example.com"}, asked: []string{"A other.example.com", "SRV _sips._tcp.example.com"}},
 		{uri: "sips:example.com;transport=tcp", hops: []string{"tls 192.0.2.2:5071 example.com"}, asked: []string{"A other.example.com", "SRV _sips._tcp.example.com"}},
-		{uri: "sips:example.com;transport=ws", hops: []string{"wss 192.0.2.1:443 example.com", "wss [2001:db8::1]:443 example.com"}, asked: []string{"A example.com"}},
+		{uri: "sips:example.com;transport=ws", hops: []string{"wss 192.0.2.1:443 example.com", "wss [2001:db8::1]:443 example.com"}, asked: []string{"A example.com", "SRV _sips._ws.example.com"}},
+		{uri: "sip:other.example.com;transport=ws", hops: []string{"ws 192.0.2.2:8080 other.example.com"}, asked: []string{"A other.example.com", "SRV _sip._ws.other.example.com"}},
 		{uri: "sip:example.com", prefer: "udp", hops: []string{"udp 192.0.2.2:5072"}, asked: []string{"A other.example.com", "SRV _sip._udp.example.com"}},
 		// maddr stands for the host (RFC 3263 §4), but what a certificate must name stays.
 		{uri: "sips:bob@example.com;maddr=other.example.com:5080", hops: []string{"sip: locate: " + errURI.Error()}},
@@ -336,7 +337,7 @@ func TestRFC3263_4_Bounds(t *testing.T) {
 		z := newZone(map[string][]string{"NAPTR example.com": many(1000, `%d 1 "s" "SIP+D2T" "" gone%[1]d.example.com.`)})
 		_, err := newLocator(t, z, true).locate(testContext(t), uriOf(t, "sip:example.com"), "")
 		assert.ErrorIs(t, err, ErrNoServer)
-		assert.Len(t, z.questions(), 1+maxNAPTR+3+1)
+		assert.Len(t, z.questions(), 1+maxNAPTR+len(ways)+1)
 	})
 	t.Run("silence", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
