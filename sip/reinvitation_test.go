@@ -134,6 +134,25 @@ func TestRFC3261_9_2_CancelOfAReinvitation(t *testing.T) {
 	})
 }
 
+// A CANCEL that comes between Answer and its 200: the 487 is out, so the session stays, and no ACK is waited for.
+func TestRFC3261_9_2_CancelCrossesOurAnswer(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		call, dialog := b.taken("")
+		invite, r := b.move(call, dialog)
+		local, remote := call.Local(), call.Remote()
+		b.Cancel(invite)
+		assert.Equal(t, 487, b.Final("INVITE").Status)
+		next := call.session.answer(r.moved.description, r.moved.chat, r.moved.offer, movedMedia())
+		assert.ErrorIs(t, call.accept(r.request, r.tx, next), ErrCanceled)
+		assert.Equal(t, local, call.Local())
+		assert.Equal(t, remote, call.Remote())
+		for range 3 { // timer G
+			assert.Equal(t, 487, b.Final("INVITE").Status)
+		}
+		b.bye(call)
+	})
+}
+
 // BYE while a re-INVITE waits for the application: 487 for that (RFC 3261 §15.1.2), and the call is over.
 func TestRFC3261_15_1_2_ByeDuringAReinvitation(t *testing.T) {
 	onStage(t, Options{}, func(t *testing.T, b *stage) {
