@@ -78,7 +78,7 @@
 // 30 for all. 256 servers that failed are remembered.
 //
 // A request of more than 1300 bytes goes over TCP instead of UDP, and as a datagram only where TCP is refused (RFC 3261 §18.1.1). Responses go the
-// way that the request came, whatever their size.
+// way that the request came, whatever their size. Datagrams of more than 32 KiB are not understood.
 //
 // # Security
 //

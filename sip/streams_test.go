@@ -26,34 +26,6 @@ func inMemory(t *testing.T, n *siptest.Network, o *Options) *Agent {
 	return a
 }
 
-// Strangers that connect do not push out the connections that we opened.
-func TestMaxConnectionsSparesOurOwn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := new(siptest.Network)
-		alice := inMemory(t, n, &Options{MaxConnections: 3, KeepAlive: -1})
-		l, err := n.Host("192.0.2.1").Listen(5060)
-		require.NoError(t, err)
-		require.NoError(t, alice.ListenOn("tcp", l))
-		server, err := n.Host("192.0.2.2").Listen(5060)
-		require.NoError(t, err)
-		defer server.Close()
-		ours, err := alice.streams.dial(t.Context(), hop{network: "tcp", addr: netip.MustParseAddrPort("192.0.2.2:5060")})
-		require.NoError(t, err)
-		for range 10 {
-			time.Sleep(time.Second)
-			c, err := n.Host("192.0.2.3").DialContext(t.Context(), "tcp", "192.0.2.1:5060")
-			require.NoError(t, err)
-			defer c.Close()
-			synctest.Wait()
-		}
-		assert.False(t, ours.isGone())
-		alice.streams.mu.Lock()
-		assert.Len(t, alice.streams.open, 3)
-		alice.streams.mu.Unlock()
-		require.NoError(t, alice.Close())
-	})
-}
-
 // hanging is a Dialer, and a connection, for which nothing ever happens.
 type hanging struct{ net.Conn }
 
