@@ -119,6 +119,30 @@ func TestCallWithoutListener(t *testing.T) {
 	waitDone(t, p.bobCall.Done())
 }
 
+// A socket on the wildcard address of both families names itself by the address that faces the peer.
+func TestWildcardOfBothFamilies(t *testing.T) {
+	config := secured(t, "127.0.0.1", "::1")
+	for _, network := range allNetworks {
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			t.Run(network+" "+host, func(t *testing.T) {
+				alice, bob := newTestAgent(t, &Options{TLS: config}), newTestAgent(t, &Options{TLS: config})
+				_, err := alice.Listen(testContext(t), network, ":0")
+				require.NoError(t, err)
+				_, err = bob.Listen(testContext(t), network, net.JoinHostPort(host, "0"))
+				require.NoError(t, err)
+				done := inviteTo(testContext(t), alice, target(t, bob, network))
+				i, err := bob.Accept(testContext(t))
+				require.NoError(t, err)
+				assert.Equal(t, host, strings.Trim(i.request.Contact().Address.Host, "[]"))
+				assert.Equal(t, host, i.request.Via().Host)
+				assert.Equal(t, int(listenAddr(t, alice, network).Port()), i.request.Contact().Address.Port)
+				require.NoError(t, i.Reject(testContext(t), 486, ""))
+				assert.ErrorIs(t, (<-done).err, ErrBusy)
+			})
+		}
+	}
+}
+
 func listenAddr(t *testing.T, a *Agent, network string) netip.AddrPort {
 	t.Helper()
 	ap, ok := a.listensOn(network)
