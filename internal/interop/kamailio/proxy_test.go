@@ -19,7 +19,7 @@ import (
 // networks are those by which an agent can reach a proxy. It listens on UDP alone; on connected ones it is reached by the connection that it has opened.
 var (
 	networks  = append([]string{"udp"}, connected...)
-	connected = []string{"tcp", "tls", "ws"}
+	connected = []string{"tcp", "tls", "ws", "wss"}
 )
 
 // overNetworks runs f with a registrar for each network that an agent may reach it by.

@@ -141,11 +141,12 @@ func (c *pongConn) Read(b []byte) (int, error) {
 
 // Kamailio answers our pings, and the connection is good for calls meanwhile.
 func TestRFC5626_3_5_1_Pongs(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	k := kamailio.StartProxy(t)
 	count := make(pongs, 1000)
-	alice := newUser(t, k, "tcp", "alice", func(o *sip.Options) { o.Dialer, o.KeepAlive = count, 50*time.Millisecond })
+	alice := newUser(t, k, "tcp", "alice", func(o *sip.Options) { o.Dialer, o.KeepAlive = count, time.Second })
 	bob := newUser(t, k, "tcp", "bob")
-	for range 5 {
+	for range 3 {
 		a, b := call(t, bob, alice, address("alice"))
 		select {
 		case <-count:
