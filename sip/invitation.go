@@ -47,16 +47,14 @@ type Invitation struct {
 // invited takes an INVITE outside of a dialog.
 func (a *Agent) invited(req *gosip.Request, tx *gosip.ServerTx) {
 	i, refusal := a.newInvitation(req, tx)
+	if refusal == nil && !tx.OnCancel(i.cancel) {
+		return // a CANCEL that was faster has been answered by sipgo already
+	}
 	if refusal == nil {
-		refusal = a.enqueue(i)
+		refusal = a.enqueue(i) // from here on it may be answered, and canceled for a reason
 	}
 	if refusal != nil {
 		a.refuse(req, tx, refusal)
-		return
-	}
-	// A CANCEL that was faster has been answered by sipgo already.
-	if !tx.OnCancel(i.cancel) {
-		i.finish(ErrCanceled)
 		return
 	}
 	if !a.task(i.watch) {
