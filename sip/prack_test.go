@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -133,12 +134,18 @@ func TestRFC3262_4_FloodOfProvisionals(t *testing.T) {
 				b.Respond(invite, "183 Progress", provisionally(strconv.Itoa(tag), 1+seq))
 			}
 		}
+		synctest.Wait()
 		dialogs := map[string]int{}
 		for range maxForks {
 			prack := b.Request("PRACK")
 			dialogs[prack.Param("To", "tag")]++
 		}
 		assert.Len(t, dialogs, maxForks)
+		for _, o := range b.agent.outgoing {
+			o.mu.Lock()
+			assert.Len(t, o.early, maxForks)
+			o.mu.Unlock()
+		}
 		cancel()
 		<-done
 		b.Respond(b.Request("CANCEL"), "200 OK", "")
