@@ -112,8 +112,7 @@ func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitati
 
 func readOffer(req *gosip.Request) (*description, *refusal) {
 	if !isSDP(req) {
-		return nil, &refusal{gosip.StatusUnsupportedMediaType, "Unsupported Media Type",
-			[]gosip.Header{header("Accept", typeSDP)}}
+		return nil, unsupportedMedia(typeSDP)
 	}
 	d, err := parseSDP(req.Body())
 	if err != nil {
@@ -160,7 +159,7 @@ func (a *Agent) enqueue(i *Invitation) *refusal {
 		return &refusal{code: gosip.StatusBusyHere, reason: "Busy Here"}
 	case len(a.queue) >= a.opts.MaxInvitations:
 		return &refusal{gosip.StatusTemporarilyUnavailable, "Temporarily Unavailable",
-			[]gosip.Header{header("Retry-After", retryAfter)}}
+			[]gosip.Header{retryAfter()}}
 	}
 	a.invitations[i.id] = i
 	a.queue = append(a.queue, i)

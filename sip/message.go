@@ -67,7 +67,7 @@ func (a *Agent) message(req *gosip.Request, tx *gosip.ServerTx, c *Call) {
 	case a.messages <- m:
 		a.respond(req, tx, gosip.StatusOK, "OK")
 	default:
-		a.respond(req, tx, gosip.StatusTemporarilyUnavailable, "Temporarily Unavailable", header("Retry-After", retryAfter))
+		a.respond(req, tx, gosip.StatusTemporarilyUnavailable, "Temporarily Unavailable", retryAfter())
 	}
 }
 
@@ -78,8 +78,7 @@ func (a *Agent) checkMessage(req *gosip.Request, m *Message) *refusal {
 	case len(m.Body) == 0 && m.ContentType == "":
 		return nil
 	case isEncoded(req) || !a.takesType(m.ContentType):
-		return &refusal{gosip.StatusUnsupportedMediaType, "Unsupported Media Type",
-			[]gosip.Header{header("Accept", strings.Join(a.opts.MessageTypes, ", "))}}
+		return unsupportedMedia(strings.Join(a.opts.MessageTypes, ", "))
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package sip
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -18,10 +20,10 @@ const (
 	maxServingBytes = 16 << 20
 )
 
-const (
-	typeSDP    = "application/sdp"
-	retryAfter = "2" // seconds
-)
+const typeSDP = "application/sdp"
+
+// retryAfter asks for up to ten seconds of patience, at random, so that two who are in each other's way do not meet again (RFC 3261 §14.2).
+func retryAfter() gosip.Header { return header("Retry-After", strconv.Itoa(1+rand.IntN(10))) }
 
 // serve takes each request that starts a server transaction, in a goroutine of sipgo's.
 func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
@@ -39,7 +41,7 @@ func (a *Agent) serve(req *gosip.Request, tx *gosip.ServerTx) {
 	case a.admit(req, tx):
 		a.dispatch(req, tx)
 	case req.IsInvite() || req.Method == gosip.MESSAGE:
-		a.respond(req, tx, gosip.StatusServiceUnavailable, "Service Unavailable", header("Retry-After", retryAfter))
+		a.respond(req, tx, gosip.StatusServiceUnavailable, "Service Unavailable", retryAfter())
 		tx.Terminate()
 	default:
 		a.dispatch(req, tx)
@@ -177,7 +179,7 @@ func (a *Agent) serveEarly(req *gosip.Request, tx *gosip.ServerTx) {
 	case i != nil && req.Method == gosip.PRACK:
 		a.pracked(req, tx, i.provisional())
 	case calling, i != nil:
-		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error", header("Retry-After", retryAfter))
+		a.respond(req, tx, gosip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	default:
 		a.refuseUnknown(req, tx)
 	}
@@ -193,10 +195,16 @@ func (a *Agent) info(req *gosip.Request, tx *gosip.ServerTx) {
 	case len(req.GetHeaders("Info-Package")) > 0:
 		a.respond(req, tx, 469, "Bad Info Package", header("Recv-Info", ""))
 	case len(req.Body()) > 0:
-		a.respond(req, tx, gosip.StatusUnsupportedMediaType, "Unsupported Media Type", header("Accept", ""))
+		a.refuse(req, tx, unsupportedMedia(""))
 	default:
 		a.respond(req, tx, gosip.StatusOK, "OK")
 	}
+}
+
+// unsupportedMedia refuses a body, and says which types and encodings would do (RFC 3261 §8.2.3).
+func unsupportedMedia(accept string) *refusal {
+	return &refusal{gosip.StatusUnsupportedMediaType, "Unsupported Media Type",
+		[]gosip.Header{header("Accept", accept), header("Accept-Encoding", "identity")}}
 }
 
 func (a *Agent) refuse(req *gosip.Request, tx *gosip.ServerTx, r *refusal) {

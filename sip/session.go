@@ -129,7 +129,7 @@ func (c *Call) crossing() *refusal {
 	case c.awaits, c.pending != nil && c.pending.offers:
 		return &refusal{code: gosip.StatusRequestPending, reason: "Request Pending"}
 	case c.answering:
-		return &refusal{gosip.StatusInternalServerError, "Server Internal Error", []gosip.Header{header("Retry-After", retryAfter)}}
+		return &refusal{gosip.StatusInternalServerError, "Server Internal Error", []gosip.Header{retryAfter()}}
 	}
 	return nil
 }
