@@ -12,29 +12,28 @@ import (
 // Requests that leave the peer at once are served in the order of the wire, although each has a goroutine of its own: none is
 // refused for its sequence number, and the BYE comes last.
 func TestRFC3261_12_2_2_OrderOfTheWire(t *testing.T) {
-	bob := newTestAgent(t, &Options{}, "udp")
-	for range 30 {
-		u := newUAC(t, bob)
-		call := u.up(bob)
-		const requests = 10
-		for seq := 2; seq < 2+requests; seq++ {
-			u.write("INFO", seq, "")
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		for range 30 {
+			call, dialog := b.taken("")
+			const requests = 10
+			for range requests {
+				b.Within(dialog, "INFO", "")
+			}
+			again := b.Within(dialog, "INVITE", b.SDP(""))
+			b.Send(fmt.Sprintf("ACK %s SIP/2.0\nFrom: %s\nTo: %s\nCall-ID: %s\nCSeq: %d ACK\n",
+				again.URI, again.Value("From"), again.Value("To"), again.Value("Call-ID"), again.Seq()))
+			b.Within(dialog, "BYE", "")
+			finals := map[string]int{}
+			for finals["INFO"] < requests || finals["INVITE"] == 0 || finals["BYE"] == 0 {
+				if res := b.Next(); res.Status >= 200 {
+					require.Equal(t, 200, res.Status, res.CSeqMethod())
+					finals[res.CSeqMethod()]++
+				}
+			}
+			waitDone(t, call.Done())
+			assert.ErrorIs(t, call.Err(), ErrEnded)
 		}
-		u.write("INVITE", 2+requests, withSDP(peerOffer))
-		u.write("ACK", 2+requests, "")
-		u.write("BYE", 3+requests, "")
-		codes := map[gosip.RequestMethod]int{}
-		for len(codes) < 3 || codes[gosip.INFO] < 200+requests-1 {
-			res := u.next("final response", func(m gosip.Message) bool {
-				r, ok := m.(*gosip.Response)
-				return ok && !r.IsProvisional()
-			}).(*gosip.Response)
-			require.Equal(t, 200, res.StatusCode, "%s", res.CSeq())
-			codes[res.CSeq().MethodName] = max(200, codes[res.CSeq().MethodName]+1)
-		}
-		waitDone(t, call.Done())
-		assert.ErrorIs(t, call.Err(), ErrEnded)
-	}
+	})
 }
 
 // A request that never asks for its turn, because sipgo takes it for another one that comes again, holds the others up for T1
