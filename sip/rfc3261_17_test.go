@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -176,6 +177,18 @@ func TestRFC3261_18_3_Framing(t *testing.T) {
 			bodies = append(bodies, string(m.Body))
 		}
 		assert.ElementsMatch(t, []string{"hi", "you"}, bodies)
+	})
+}
+
+// A response belongs to its request whatever connection it comes over: the peer may have lost the first one.
+func TestRFC3261_18_1_1_ResponseOverAnotherConnection(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, s *stage) {
+		done := inviteTo(t.Context(), s.agent, s.URI("tcp"))
+		ringing := s.Respond(s.Request("INVITE"), "180 Ringing", "")
+		s.Dial("tcp", s.listening(t))
+		s.Write([]byte(strings.Replace(ringing.Text(), "180 Ringing", "486 Busy Here", 1)))
+		assert.ErrorIs(t, (<-done).err, ErrBusy)
+		s.Request("ACK")
 	})
 }
 
