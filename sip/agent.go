@@ -98,6 +98,14 @@ func New(o *Options) (*Agent, error) {
 // dialNobody keeps sipgo from opening connections where it has none for a message. All that it may use are those of streams.
 func dialNobody(net.Addr) net.Dialer { return net.Dialer{Deadline: time.Unix(1, 0)} }
 
+// noResolver is sipgo's: where to send a request is found here, and the host that a peer wrote into Via is not looked up.
+// A response goes back to where its request came from, or nowhere (RFC 3263 §5 has names for proxies that fail meanwhile).
+var noResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return nil, errNotAsked
+}}
+
+var errNotAsked = errors.New("sip: not looked up")
+
 // Listen opens a socket and serves it: network is "udp", "tcp", "tls", "ws" or "wss", address as for net.Listen, port 0 chooses one. It returns
 // the address that the socket got, which also stands in our Contact and Via (the wildcard address is
 // replaced there by the one that faces the peer). It may be called once for "udp" and more often for the others; the

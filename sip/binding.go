@@ -3,14 +3,11 @@ package sip
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
-
-const maxServiceRoutes = 16
 
 var errNotBound = errors.New("sip: the registrar does not list our Contact")
 
@@ -133,7 +130,7 @@ func contactParams(c *gosip.ContactHeader) map[string]string {
 		text.WriteString(";")
 	}
 	params := make(map[string]string)
-	for _, p := range splitOutsideQuotes(text.String(), ';') {
+	for _, p := range split(text.String(), ';') {
 		name, value, _ := strings.Cut(p, "=")
 		value = strings.TrimSpace(value)
 		if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
@@ -144,26 +141,6 @@ func contactParams(c *gosip.ContactHeader) map[string]string {
 	return params
 }
 
-// splitOutsideQuotes cuts at a separator that stands neither in a quoted-string nor between angle brackets.
-func splitOutsideQuotes(s string, separator rune) []string {
-	quoted, escaped, bracketed := false, false, false
-	return strings.FieldsFunc(s, func(r rune) bool {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && r == '\\':
-			escaped = true
-		case r == '"':
-			quoted = !quoted
-		case !quoted && (r == '<' || r == '>'):
-			bracketed = r == '<'
-		default:
-			return r == separator && !quoted && !bracketed
-		}
-		return false
-	})
-}
-
 // gruu checks what a registrar gives as a GRUU (RFC 5627 §3): it goes into our own header fields.
 func gruu(s string) (string, gosip.Uri) {
 	u, err := parseURI(s)
@@ -171,38 +148,4 @@ func gruu(s string) (string, gosip.Uri) {
 		return "", gosip.Uri{}
 	}
 	return s, u
-}
-
-// serviceRoute reads the route that requests outside a dialog go by (RFC 3608 §6.1). One that cannot be followed whole is not followed at all.
-func serviceRoute(res *gosip.Response) []gosip.Uri {
-	var routes []gosip.Uri
-	for _, h := range res.GetHeaders("Service-Route") {
-		for _, value := range splitOutsideQuotes(h.Value(), ',') {
-			_, value, _ = strings.Cut(value, "<")
-			value, _, _ = strings.Cut(value, ">")
-			u, err := parseURI(value)
-			if err != nil || !hasParam(u.UriParams, "lr") || len(routes) == maxServiceRoutes {
-				return nil
-			}
-			routes = append(routes, u)
-		}
-	}
-	return routes
-}
-
-// headerValue is the value of the first header field with this name, "" where there is none.
-func headerValue(m message, name string) string {
-	if hs := m.GetHeaders(name); len(hs) > 0 {
-		return strings.TrimSpace(hs[0].Value())
-	}
-	return ""
-}
-
-// seconds reads delta-seconds (RFC 3261 §25.1).
-func seconds(s string) (time.Duration, bool) {
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
-	if err != nil {
-		return 0, false
-	}
-	return time.Duration(n) * time.Second, true
 }

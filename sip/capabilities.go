@@ -67,16 +67,3 @@ func supports(m message, extension string) bool {
 		return slices.Contains(listed(m, name), extension)
 	})
 }
-
-// listed returns the elements of a header field that is a list of tokens, in lower case.
-func listed(m message, name string) []string {
-	var tokens []string
-	for _, h := range m.GetHeaders(name) {
-		for t := range strings.SplitSeq(h.Value(), ",") {
-			if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
-				tokens = append(tokens, t)
-			}
-		}
-	}
-	return tokens
-}

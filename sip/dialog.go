@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
@@ -64,79 +63,12 @@ func (a *Agent) addTag(msg gosip.Message) {
 // startsDialog reports whether req came without a To tag, that is outside of a dialog.
 func (a *Agent) startsDialog(req *gosip.Request) bool { return toTag(req) == a.tag(req) }
 
-func callID(m gosip.Message) string {
-	if h := m.CallID(); h != nil {
-		return h.Value()
-	}
-	return ""
-}
-
-func fromTag(m gosip.Message) string {
-	if h := m.From(); h != nil {
-		return param(h.Params, "tag")
-	}
-	return ""
-}
-
-func toTag(m gosip.Message) string {
-	if h := m.To(); h != nil {
-		return param(h.Params, "tag")
-	}
-	return ""
-}
-
-func branch(m gosip.Message) string {
-	if h := m.Via(); h != nil {
-		return param(h.Params, "branch")
-	}
-	return ""
-}
-
-// param finds a parameter whatever the case of its name and the blanks around it.
-func param(ps gosip.HeaderParams, name string) string {
-	for _, p := range ps {
-		if strings.EqualFold(strings.TrimSpace(p.K), name) {
-			return strings.TrimSpace(p.V)
-		}
-	}
-	return ""
-}
-
-// contact returns the address in the first Contact header field, and whether any Contact has isfocus (RFC 4579
-// §4). sipgo keeps the blanks and the case of parameter names.
-func contact(m gosip.Message) (target gosip.Uri, focus, ok bool) {
-	for _, h := range m.GetHeaders("Contact") {
-		c, isContact := h.(*gosip.ContactHeader)
-		if !isContact {
-			continue
-		}
-		if !ok && !c.Address.Wildcard {
-			target, ok = requestURI(c.Address), true
-		}
-		focus = focus || slices.ContainsFunc(c.Params, func(p gosip.HeaderKV) bool {
-			return strings.EqualFold(strings.TrimSpace(p.K), "isfocus")
-		})
-	}
-	return target, focus, ok
-}
-
 // requestURI takes from a URI what may not stand in a Request-URI (RFC 3261 §19.1.1).
 func requestURI(u gosip.Uri) gosip.Uri {
 	u = *u.Clone()
 	u.Headers = nil
 	u.UriParams.Remove("method")
 	return u
-}
-
-// recordRoutes returns the Record-Route header fields as a route set, in the order of the message.
-func recordRoutes(m gosip.Message) []gosip.Uri {
-	var routes []gosip.Uri
-	for _, h := range m.GetHeaders("Record-Route") {
-		if r, ok := h.(*gosip.RecordRouteHeader); ok {
-			routes = append(routes, *r.Address.Clone())
-		}
-	}
-	return routes
 }
 
 // serverDialog makes the dialog of an INVITE that we are about to answer (RFC 3261 §12.1.1).

@@ -40,7 +40,8 @@ func (a *Agent) failover(ctx context.Context, hops []hop, try func(hop) (*gosip.
 			return res, err
 		case unavailable:
 			refused = res
-			a.outages.note(h, retryAfterOf(res))
+			wait, _ := retryAfterOf(res)
+			a.outages.note(h, wait)
 		default:
 			errs = append(errs, err)
 			a.outages.note(h, outageTime)
@@ -110,12 +111,11 @@ func (o *outages) forget(h hop) {
 	delete(o.until, h)
 }
 
-// retryAfterOf is how long the sender of a response wants to be left alone (RFC 3261 §20.33); 0 if it does not say.
-func retryAfterOf(res *gosip.Response) time.Duration {
+// retryAfterOf is how long the sender of a response wants to be left alone (RFC 3261 §20.33), if it says so.
+func retryAfterOf(res *gosip.Response) (d time.Duration, ok bool) {
 	value := headerValue(res, "Retry-After")
 	if i := strings.IndexAny(value, "(;"); i >= 0 { // a comment, parameters
 		value = value[:i]
 	}
-	d, _ := seconds(value)
-	return d
+	return seconds(value)
 }

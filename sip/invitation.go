@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +74,8 @@ type refusal struct {
 	headers []gosip.Header
 }
 
+var notAcceptable = &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
+
 func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitation, *refusal) {
 	i := &Invitation{
 		agent: a, request: req, tx: tx,
@@ -105,7 +106,7 @@ func (a *Agent) newInvitation(req *gosip.Request, tx *gosip.ServerTx) (*Invitati
 	var err error
 	if i.chat, i.offer, err = i.description.offered(a.opts.AcceptTLS); err != nil {
 		a.log.Debug("offer refused", "error", err)
-		return nil, &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
+		return nil, notAcceptable
 	}
 	return i, nil
 }
@@ -248,10 +249,8 @@ func (i *Invitation) watch() {
 
 // expires is how long the invitation is valid by its Expires header field; longer than ringTime where it has none.
 func (i *Invitation) expires() time.Duration {
-	if h := i.request.GetHeader("Expires"); h != nil {
-		if s, err := strconv.ParseUint(strings.TrimSpace(h.Value()), 10, 32); err == nil {
-			return time.Duration(s) * time.Second
-		}
+	if d, ok := seconds(headerValue(i.request, "Expires")); ok {
+		return d
 	}
 	return 2 * ringTime
 }

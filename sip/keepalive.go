@@ -2,7 +2,6 @@ package sip
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -52,8 +51,8 @@ func (c *stream) keep(every time.Duration) {
 	}
 }
 
-// jittered is 80 to 100 percent of an interval.
-func jittered(d time.Duration) time.Duration { return d - rand.N(d/5+1) }
+// jittered is 80 to 100 percent of an interval (RFC 5626 §4.4.1).
+func jittered(d time.Duration) time.Duration { return jitter(d*8/10, d) }
 
 // ping reports whether the peer is alive, as far as we know.
 func (c *stream) ping(answers *bool) bool {

@@ -332,36 +332,3 @@ func parallel[T, R any](in []T, f func(T) R) []R {
 	wg.Wait()
 	return out
 }
-
-// noResolver is sipgo's: where to send a request is found here, and the host that a peer wrote into Via is not looked up.
-// A response goes back to where its request came from, or nowhere (RFC 3263 §5 has names for proxies that fail meanwhile).
-var noResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-	return nil, errNotAsked
-}}
-
-var errNotAsked = errors.New("sip: not looked up")
-
-// proxy is the route to the outbound proxy, if there is one.
-func (a *Agent) proxy() []gosip.Uri {
-	if a.opts.OutboundProxy == "" {
-		return nil
-	}
-	proxy, _ := parseURI(a.opts.OutboundProxy) // New has checked it
-	if !proxy.UriParams.Has("lr") {            // a strict router would have to be in the Request-URI
-		proxy.UriParams = append(proxy.UriParams, gosip.HeaderKV{K: "lr"})
-	}
-	return []gosip.Uri{proxy}
-}
-
-// preloaded is the route set of requests outside a dialog (RFC 3261 §8.1.2): the outbound proxy, and the route that our registrar
-// gave (RFC 3608 §6.1).
-func (a *Agent) preloaded() []gosip.Uri {
-	routes, b := a.proxy(), a.binding()
-	switch {
-	case b == nil || len(b.routes) == 0:
-		return routes
-	case len(routes) > 0 && sameURI(routes[0], b.routes[0]):
-		routes = nil // it begins with the proxy
-	}
-	return append(routes, b.routes...)
-}

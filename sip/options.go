@@ -116,15 +116,15 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	if o == nil {
 		return Options{}, gosip.Uri{}, errors.New("sip: Options.Address is required")
 	}
-	c := *o
-	self, err := parseURI(c.Address)
+	self, err := parseURI(o.Address)
 	if err != nil {
-		return c, self, fmt.Errorf("sip: Options.Address: %w", err)
+		return *o, self, fmt.Errorf("sip: Options.Address: %w", err)
 	}
 	if self.User == "" {
-		return c, self, errors.New("sip: Options.Address has no user part")
+		return *o, self, errors.New("sip: Options.Address has no user part")
 	}
 	self.UriParams = nil
+	c := *o
 	c.Username = cmp.Or(c.Username, self.User)
 	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
 	c.MaxRedirects = cmp.Or(c.MaxRedirects, DefaultMaxRedirects)
@@ -133,29 +133,16 @@ func (o *Options) withDefaults() (Options, gosip.Uri, error) {
 	c.MaxCalls = cmp.Or(c.MaxCalls, DefaultMaxCalls)
 	c.MaxInvitations = cmp.Or(c.MaxInvitations, DefaultMaxInvitations)
 	c.MaxConnections = cmp.Or(c.MaxConnections, DefaultMaxConnections)
+	c.KeepAlive = cmp.Or(c.KeepAlive, defaultKeepAlive)
+	c.TLS = cmp.Or(c.TLS, new(tls.Config))
 	if c.Resolver == nil {
 		c.Resolver = new(DNS)
 	}
-	if err := checkTLS(c.TLS); err != nil {
-		return c, self, err
-	}
-	if c.TLS == nil {
-		c.TLS = new(tls.Config)
-	}
-	c.KeepAlive = cmp.Or(c.KeepAlive, defaultKeepAlive)
 	if c.Dialer == nil {
 		c.Dialer = new(net.Dialer)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.OutboundProxy != "" {
-		if _, err := parseURI(c.OutboundProxy); err != nil {
-			return c, self, fmt.Errorf("sip: Options.OutboundProxy: %w", err)
-		}
-	}
-	if c.InstanceID != "" && !isInstance(c.InstanceID) {
-		return c, self, errors.New("sip: Options.InstanceID is no URN such as urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6")
 	}
 	return c, self, c.check()
 }
@@ -167,38 +154,45 @@ func (o *Options) check() error {
 	if o.KeepAlive > 0 && o.KeepAlive < minKeepAlive {
 		return fmt.Errorf("sip: Options.KeepAlive is shorter than %v", minKeepAlive)
 	}
+	if o.InstanceID != "" && !isInstance(o.InstanceID) {
+		return errors.New("sip: Options.InstanceID is no URN such as urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6")
+	}
+	if o.OutboundProxy != "" {
+		if _, err := parseURI(o.OutboundProxy); err != nil {
+			return fmt.Errorf("sip: Options.OutboundProxy: %w", err)
+		}
+	}
+	for name, value := range map[string]int{
+		"MaxCalls": o.MaxCalls, "MaxInvitations": o.MaxInvitations, "MaxConnections": o.MaxConnections,
+	} {
+		if value < 0 {
+			return fmt.Errorf("sip: Options.%s is negative", name)
+		}
+	}
+	return cmp.Or(checkTLS(o.TLS), o.checkTexts(), o.checkMessageTypes())
+}
+
+func (o *Options) checkTexts() error {
+	for name, text := range map[string]string{
+		"DisplayName": o.DisplayName, "Username": o.Username, "Password": o.Password, "Realm": o.Realm, "UserAgent": o.UserAgent,
+	} {
+		if !isText(text) {
+			return fmt.Errorf("sip: Options.%s holds a control character or is not UTF-8", name)
+		}
+		if len(text) > maxText {
+			return fmt.Errorf("sip: Options.%s is longer than %d bytes", name, maxText)
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkMessageTypes() error {
 	if len(o.MessageTypes) > maxWords {
 		return fmt.Errorf("sip: Options.MessageTypes has more than %d entries", maxWords)
 	}
 	for _, t := range o.MessageTypes {
 		if major, minor, _ := strings.Cut(t, "/"); len(t) > maxWord || !isToken(major) || !isToken(minor) {
 			return errors.New("sip: Options.MessageTypes holds what is no media type such as \"text/plain\"")
-		}
-	}
-	for _, f := range []struct{ name, text string }{
-		{"DisplayName", o.DisplayName},
-		{"Username", o.Username},
-		{"Password", o.Password},
-		{"Realm", o.Realm},
-		{"UserAgent", o.UserAgent},
-	} {
-		if !isText(f.text) {
-			return fmt.Errorf("sip: Options.%s holds a control character or is not UTF-8", f.name)
-		}
-		if len(f.text) > maxText {
-			return fmt.Errorf("sip: Options.%s is longer than %d bytes", f.name, maxText)
-		}
-	}
-	for _, f := range []struct {
-		name  string
-		value int
-	}{
-		{"MaxCalls", o.MaxCalls},
-		{"MaxInvitations", o.MaxInvitations},
-		{"MaxConnections", o.MaxConnections},
-	} {
-		if f.value < 0 {
-			return fmt.Errorf("sip: Options.%s is negative", f.name)
 		}
 	}
 	return nil

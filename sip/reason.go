@@ -122,30 +122,6 @@ func parseReason(value string) *Reason {
 	return r
 }
 
-// split cuts a header field at sep, where that does not stand in a quoted string.
-func split(s string, sep byte) []string {
-	var (
-		parts   []string
-		quoted  bool
-		escaped bool
-		start   int
-	)
-	for i := range len(s) {
-		switch c := s[i]; {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		case c == sep && !quoted:
-			parts = append(parts, s[start:i])
-			start = i + 1
-		}
-	}
-	return append(parts, s[start:])
-}
-
 // isToken reports whether s is a token (RFC 3261 §25.1).
 func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {

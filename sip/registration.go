@@ -282,7 +282,8 @@ func refreshAfter(granted time.Duration) time.Duration {
 func pause(failures int, refusal *gosip.Response) time.Duration {
 	d := backoff(failures)
 	if refusal != nil {
-		d = max(d, min(retryAfterOf(refusal), maxRetryAfter))
+		wait, _ := retryAfterOf(refusal)
+		d = max(d, min(wait, maxRetryAfter))
 	}
 	return d
 }

@@ -26,8 +26,6 @@ type Reinvitation struct {
 	err error // why it cannot be answered any more
 }
 
-var notAcceptable = &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
-
 // reinvited takes an INVITE within the dialog, or an UPDATE (RFC 3311). What leaves the MSRP session as it is, with an offer or
 // without, is answered here: a refresh, a hold, another stream, a new Contact. An INVITE that moves the session is the application's.
 func (c *Call) reinvited(req *gosip.Request, tx *gosip.ServerTx) {

@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -134,8 +133,7 @@ func (c *Call) glare(res *gosip.Response) (pause time.Duration, again bool) {
 	case res.StatusCode == gosip.StatusRequestPending:
 		return rand.N[time.Duration](201) * unit, true
 	case res.StatusCode == gosip.StatusInternalServerError:
-		value, _, _ := strings.Cut(headerValue(res, "Retry-After"), ";")
-		pause, again = seconds(value)
+		pause, again = retryAfterOf(res)
 		return pause, again && pause <= maxGlare
 	}
 	return 0, false

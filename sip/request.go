@@ -14,7 +14,6 @@ import (
 const (
 	branchMagic = gosip.RFC3261BranchMagicCookie
 	maxDatagram = 1300 // bytes of a request over UDP (RFC 3261 §18.1.1)
-	maxRoutes   = 32   // Record-Route header fields of a message
 )
 
 // errGone says that there is no way back to a peer.
@@ -291,22 +290,4 @@ func transactionError(tx *gosip.ClientTx) error {
 		return ErrTimeout
 	}
 	return fmt.Errorf("sip: send: %w", err)
-}
-
-// isClean reports whether no header field holds a control character and there are not too many routes. sipgo splits
-// lines at CRLF only, and what we take over into our own requests must not smuggle a line to the next one.
-func isClean(m message) bool {
-	for _, h := range m.Headers() {
-		if strings.ContainsFunc(h.Value(), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return false
-		}
-	}
-	return len(m.GetHeaders("Record-Route")) <= maxRoutes
-}
-
-// message is what requests and responses have in common beyond gosip.Message.
-type message interface {
-	gosip.Message
-	Headers() []gosip.Header
-	ContentType() *gosip.ContentTypeHeader
 }

@@ -232,8 +232,6 @@ func (a *Agent) response(req *gosip.Request, code int, reason string, hs ...gosi
 	return res
 }
 
-func header(name, value string) gosip.Header { return gosip.NewHeader(name, value) }
-
 // recoverRequest keeps a bug of ours, met by a request, from ending the process.
 func (a *Agent) recoverRequest(req *gosip.Request, tx *gosip.ServerTx) {
 	if r := recover(); r != nil {

@@ -58,17 +58,16 @@ func (s session) reoffered(req *gosip.Request, acceptTLS bool) (next session, mo
 	if r != nil {
 		return s, nil, r
 	}
-	refuse := &refusal{code: gosip.StatusNotAcceptableHere, reason: "Not Acceptable Here"}
 	chat, offer, err := d.reoffered(s.chat, s.remote, acceptTLS || s.local.TLS)
 	switch {
 	case err != nil:
-		return s, nil, refuse
+		return s, nil, notAcceptable
 	case !sameSession(offer, s.remote):
 		return s, &movedOffer{d, chat, offer}, nil
 	}
 	local, err := reanswerTo(offer, cmp.Or(s.ours, s.local), s.local)
 	if err != nil {
-		return s, nil, refuse
+		return s, nil, notAcceptable
 	}
 	return s.answer(d, chat, offer, local), nil, nil
 }

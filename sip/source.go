@@ -2,7 +2,6 @@ package sip
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -57,11 +56,4 @@ func completeVia(via *gosip.ViaHeader, from netip.AddrPort) {
 	if wantsPort {
 		via.Params.Add("rport", strconv.Itoa(int(from.Port())))
 	}
-}
-
-// removeParam removes a parameter whatever the case of its name, and reports whether it was there.
-func removeParam(ps *gosip.HeaderParams, name string) bool {
-	n := len(*ps)
-	*ps = slices.DeleteFunc(*ps, func(p gosip.HeaderKV) bool { return strings.EqualFold(strings.TrimSpace(p.K), name) })
-	return len(*ps) < n
 }

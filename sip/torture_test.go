@@ -85,7 +85,7 @@ func TestRFC4475_3_3_ApplicationLayerSemantics(t *testing.T) {
 		{"3.3.6 Unknown Content-Type", "invut", 415, 415},
 		{"3.3.7 Unknown Authorization Scheme", "regaut01", 405, 405},
 		{"3.3.8 Multiple Values in Single Value Required Fields", "multi01", 400, 400},
-		{"3.3.9 Multiple Content-Length Values", "mcl01", 400, 0},
+		{"3.3.9 Multiple Content-Length Values", "mcl01", 400, whatever}, // over TCP its end is anywhere
 		{"3.3.10 200 OK Response with Broadcast Via Header Field Value", "bcast", 0, 0},
 		{"3.3.11 Max-Forwards of Zero", "zeromf", 200, 200},
 		{"3.3.12 REGISTER with a Contact Header Parameter", "cparam01", 405, 405},

@@ -42,11 +42,6 @@ func matchParams(a, b gosip.HeaderParams) bool {
 // decisive are the parameters that both URIs must have if one has.
 var decisive = []string{"user", "ttl", "method", "maddr", "transport"}
 
-// hasParam finds a parameter whatever the case of its name and the blanks around it.
-func hasParam(ps gosip.HeaderParams, name string) bool {
-	return slices.ContainsFunc(ps, func(p gosip.HeaderKV) bool { return strings.EqualFold(strings.TrimSpace(p.K), name) })
-}
-
 // sameHost compares two hosts, with or without the brackets of an IPv6 address.
 func sameHost(a, b string) bool {
 	a, b = strings.Trim(a, "[]"), strings.Trim(b, "[]")

@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"io"
 	"log"
@@ -26,7 +27,7 @@ const patience = 10 * time.Second // with a registrar, and with those to whom we
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && ctx.Err() == nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && ctx.Err() == nil && !errors.Is(err, flag.ErrHelp) {
 		log.Fatal("sipcall: ", err)
 	}
 }
@@ -81,13 +82,17 @@ func parse(args []string, out io.Writer) (*program, error) {
 	f.StringVar(&o.Address, "address", "", "our address, such as sip:alice@example.com")
 	f.StringVar(&o.DisplayName, "name", "", "our name, shown to the other side")
 	f.StringVar(&o.OutboundProxy, "proxy", "", "where everything goes first, such as \"sip:proxy.example.com;transport=tls\"")
-	f.StringVar(&p.listen, "listen", "", "udp, tcp, tls, ws or wss, and an address, such as udp:192.0.2.1:5060")
+	f.StringVar(&p.listen, "listen", "", "udp, tcp or ws, and an address, such as udp:192.0.2.1:5060")
 	f.StringVar(&p.to, "to", "", "whom to call; without it, wait for calls")
 	f.BoolVar(&p.register, "register", false, "register, with the password in SIP_PASSWORD")
-	err := f.Parse(args)
-	if err == nil {
-		p.agent, err = sip.New(o)
+	if err := f.Parse(args); err != nil {
+		return nil, err
 	}
+	if p.listen == "" && !p.register && p.to == "" {
+		return nil, errors.New("nobody can call without -register or -listen, and -to says whom to call")
+	}
+	var err error
+	p.agent, err = sip.New(o)
 	return p, err
 }
 

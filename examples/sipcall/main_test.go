@@ -121,7 +121,8 @@ func TestCallThroughKamailio(t *testing.T) {
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{},
-		{"-address", "alice"},
+		{"-address", "sip:alice@example.com"},
+		{"-address", "alice", "-register"},
 		{"-unknown"},
 		{"-address", "sip:alice@example.com", "-listen", "carrier-pigeon"},
 	} {
