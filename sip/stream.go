@@ -94,6 +94,9 @@ func (c *stream) Read(b []byte) (int, error) {
 		}
 		c.mu.Unlock()
 		n, err := c.Conn.Read(b)
+		if err != nil {
+			_ = c.Close() // before anybody hears of it, and looks for a connection to try again on
+		}
 		c.touch()
 		kept, crlfs, pings := c.framing.strip(b[:n])
 		c.keptAlive(crlfs, pings)
