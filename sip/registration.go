@@ -202,19 +202,20 @@ func (r *Registration) stay() error {
 
 // keep holds a binding until the next REGISTER is due, and reports whether that may go at once: a connection that broke soon may break again.
 func (r *Registration) keep(b *binding) bool {
-	r.hold(b)
+	pause := refreshAfter(b.granted)
+	r.hold(b, pause)
 	r.tidy(b)
 	since := time.Now()
-	if !r.rest(refreshAfter(b.granted), b) {
+	if !r.rest(pause, b) {
 		return true
 	}
 	r.set(func() { r.binding = nil })
 	return time.Since(since) > steadyFlow
 }
 
-// hold takes what the registrar has granted.
-func (r *Registration) hold(b *binding) {
-	r.set(func() { r.binding, r.failure = b, nil })
+// hold takes what the registrar has granted, which is refreshed after d.
+func (r *Registration) hold(b *binding, d time.Duration) {
+	r.set(func() { r.binding, r.failure, r.next = b, nil, time.Now().Add(d) })
 	select {
 	case <-r.registered:
 	default:
