@@ -80,7 +80,7 @@ func New(o *Options) (*Agent, error) {
 	_, _ = rand.Read(a.tagKey[:]) // never fails
 	a.life, a.kill = context.WithCancel(context.Background())
 	quiet := slog.New(transportLog{a.log.Handler()})
-	a.transport = gosip.NewTransportLayer(noResolver, gosip.NewParser(), nil,
+	a.transport = gosip.NewTransportLayer(noResolver, gosip.NewParser(gosip.WithHeadersParsers(headerParsers())), nil,
 		gosip.WithTransportLayerLogger(quiet), gosip.WithTransportLayerTransports(gosip.TransportsConfig{
 			TCP: &gosip.TransportTCP{DialerCreate: dialNobody},
 		}))

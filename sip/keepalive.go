@@ -137,6 +137,9 @@ type framing struct {
 	length int    // Content-Length
 	inside bool   // the line before was Content-Length, for one that is folded
 	blank  int    // CRLFs since the last message
+	first  bool   // in the first line of the head
+	params int    // that may be in it
+	cr     bool   // the last byte was CR
 }
 
 type framingState int
@@ -165,7 +168,7 @@ func (f *framing) strip(b []byte) (kept []byte, crlfs, pings int) {
 			b = b[1:]
 			continue
 		case f.state == between:
-			*f = framing{state: inHead, line: f.line[:0]}
+			*f = framing{state: inHead, line: f.line[:0], first: true}
 			n = f.head(b)
 		case f.state == inHead:
 			n = f.head(b)
@@ -181,12 +184,16 @@ func (f *framing) strip(b []byte) (kept []byte, crlfs, pings int) {
 	return kept, crlfs, pings
 }
 
-// head takes a part of b that belongs to one line of the head.
+// head takes a part of b that belongs to one line of the head. Lines end with CRLF only, as for sipgo.
 func (f *framing) head(b []byte) int {
 	n := bytes.IndexByte(b, '\n') + 1
-	whole := n > 0
-	if !whole {
+	whole := n > 1 && b[n-2] == '\r' || n == 1 && f.cr
+	if n == 0 {
 		n = len(b)
+	}
+	f.cr = b[n-1] == '\r'
+	if f.first {
+		f.params += countParams(b[:n])
 	}
 	if room := maxLengthLine - len(f.line); room > 0 {
 		f.line = append(f.line, b[:min(n, room)]...)
@@ -199,7 +206,7 @@ func (f *framing) head(b []byte) int {
 
 func (f *framing) endLine() {
 	line := strings.TrimRight(string(f.line), "\r\n")
-	f.line = f.line[:0]
+	f.line, f.first = f.line[:0], false
 	if line == "" {
 		f.state = between
 		if f.length > 0 {
@@ -213,7 +220,7 @@ func (f *framing) endLine() {
 	} else if f.inside = !folded && isContentLength(name); !f.inside {
 		return
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n > 0 {
+	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n >= 0 {
 		f.length = n
 	}
 }

@@ -23,14 +23,14 @@ type packets struct {
 var packetsKey = gosip.Addr{IP: net.ParseIP("100::"), Port: 1}
 
 // ReadFrom implements net.PacketConn. What it says of the source is for sipgo and always the same. Sources that only this machine knows, those
-// with a zone, are nobody that a header field can name, so their datagrams are dropped.
+// with a zone, are nobody that a header field can name, so their datagrams are dropped, as those are that would take sipgo too long.
 func (p *packets) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, addr, err := p.PacketConn.ReadFrom(b)
 		if err != nil {
 			return n, addr, err
 		}
-		if p.from, err = addrOf(addr); err == nil {
+		if p.from, err = addrOf(addr); err == nil && isParsable(b[:n]) {
 			return n, p.LocalAddr(), nil
 		}
 	}

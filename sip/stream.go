@@ -100,6 +100,9 @@ func (c *stream) Read(b []byte) (int, error) {
 		c.touch()
 		kept, crlfs, pings := c.framing.strip(b[:n])
 		c.keptAlive(crlfs, pings)
+		if c.framing.params > maxParams { // of the Request-URI; what sipgo's parser would take too long for
+			return 0, net.ErrClosed
+		}
 		if len(kept) > 0 || err != nil {
 			return len(kept), err
 		}

@@ -47,10 +47,10 @@ func TestRFC4475_3_1_1_ValidMessages(t *testing.T) {
 
 func TestRFC4475_3_1_2_InvalidMessages(t *testing.T) {
 	torture(t, "rfc4475", []torturous{
-		{"3.1.2.1 Extraneous Header Field Separators", "badinv01", 0, 0},
+		{"3.1.2.1 Extraneous Header Field Separators", "badinv01", 400, 400},
 		{"3.1.2.2 Content Length Larger Than Message", "clerr", 0, 0},
 		{"3.1.2.3 Negative Content-Length", "ncl", 0, 0},
-		{"3.1.2.4 Request Scalar Fields with Overlarge Values", "scalar02", 0, 0},
+		{"3.1.2.4 Request Scalar Fields with Overlarge Values", "scalar02", 400, 400},
 		{"3.1.2.5 Response Scalar Fields with Overlarge Values", "scalarlg", 0, 0},
 		{"3.1.2.6 Unterminated Quoted String in Display Name", "quotbal", 0, 0},
 		{"3.1.2.7 <> Enclosing Request-URI", "ltgtruri", 0, 0},
