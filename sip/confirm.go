@@ -59,9 +59,7 @@ func (c *Call) confirm(tx *gosip.ServerTx, res *gosip.Response, p *confirmation)
 	for {
 		select {
 		case <-p.done:
-			if gosip.IsReliable(res.Transport()) {
-				tx.Terminate() // on UDP it absorbs INVITEs that come again, until timer L
-			}
+			c.agent.absorb(tx, res)
 			return
 		case <-tx.Acks(): // with the branch of the INVITE, as RFC 2543 had it: order took it
 		case <-gone: // the connection; the ACK may come on another
@@ -79,6 +77,23 @@ func (c *Call) confirm(tx *gosip.ServerTx, res *gosip.Response, p *confirmation)
 			c.hangUp(ErrTimeout)
 			return
 		case <-c.agent.life.Done():
+			return
+		}
+	}
+}
+
+// absorb keeps the transaction of an INVITE that is over, on UDP until timer L: INVITEs may come again. So may ACKs with its branch, and for each sipgo
+// has a goroutine that waits until somebody takes it.
+func (a *Agent) absorb(tx *gosip.ServerTx, res *gosip.Response) {
+	if gosip.IsReliable(res.Transport()) {
+		tx.Terminate()
+	}
+	for {
+		select {
+		case <-tx.Acks():
+		case <-tx.Done():
+			return
+		case <-a.life.Done():
 			return
 		}
 	}

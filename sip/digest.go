@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	maxChallenges = 8 // realms that one call or registration answers
-	maxAttempts   = 4 // times that one request is sent, challenges included
+	maxChallenges = 8       // realms that one call or registration answers
+	maxAttempts   = 4       // times that one request is sent, challenges included
+	maxChallenge  = 2 << 10 // bytes of one that is answered: each later request repeats most of it
 )
 
 // credentials answer digest challenges (RFC 3261 §22, RFC 8760) for one call or registration and remember them, so that
@@ -101,6 +102,9 @@ func parseChallenge(h gosip.Header) *challenge {
 	case "proxy-authenticate":
 		ch.header = "Proxy-Authorization"
 	default:
+		return nil
+	}
+	if len(h.Value()) > maxChallenge {
 		return nil
 	}
 	var err error

@@ -80,7 +80,7 @@ type Options struct {
 	MaxInvitations int
 
 	// MaxConnections bounds the connections over tcp, tls, ws and wss; the one that was silent longest is closed to make
-	// room for a new one, of those that we accepted if there are any. Default: DefaultMaxConnections.
+	// room for a new one, of those that we accepted if there are any; where there are none, a further one is not accepted. Default: DefaultMaxConnections.
 	MaxConnections int
 
 	// TLS is used on the networks tls and wss: RootCAs (and Certificates, where the server asks for one) on connections that we open,

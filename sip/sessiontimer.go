@@ -74,10 +74,13 @@ func timerIn(m message) (t sessionTimer) {
 	return t
 }
 
-// minSE reads Min-SE (RFC 4028 §5), 0 where there is none.
+// minSE reads Min-SE (RFC 4028 §5), 0 where there is none that we follow: a peer that has vanished must be found one day.
 func minSE(m message) time.Duration {
 	value, _, _ := strings.Cut(headerValue(m, "Min-SE"), ";")
 	d, _ := seconds(value)
+	if d > maxSession {
+		return 0
+	}
 	return d
 }
 
@@ -86,7 +89,7 @@ func inSeconds(d time.Duration) string { return strconv.Itoa(int((d + time.Secon
 // tooShort returns the interval that a 422 demands, if it is more than ours was and not beyond reason (RFC 4028 §7.3).
 func tooShort(res *gosip.Response, was time.Duration) (floor time.Duration, ok bool) {
 	floor = minSE(res)
-	return floor, res.StatusCode == 422 && floor > max(was, minSession) && floor <= maxSession
+	return floor, res.StatusCode == 422 && floor > max(was, minSession)
 }
 
 // timerOffer asks for a session timer in an INVITE or UPDATE (RFC 4028 §7.1, §7.4). now is the timer that runs, with the zero
@@ -127,7 +130,7 @@ func (c *Call) note(m message) {
 	if methods := listed(m, "Allow"); len(methods) > 0 {
 		c.updates = slices.Contains(methods, "update")
 	}
-	if floor := minSE(m); floor > c.floor && floor <= maxSession {
+	if floor := minSE(m); floor > c.floor {
 		c.floor = floor
 	}
 }
@@ -231,6 +234,8 @@ func (c *Call) update(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return c.lost(err)
+		case res.IsSuccess() && !isClean(res):
+			return errMalformed
 		case res.IsSuccess():
 			c.mu.Lock()
 			defer c.mu.Unlock()

@@ -20,7 +20,10 @@ const (
 	maxAcceptPause = time.Second
 )
 
-var errPeerAddress = errors.New("sip: the peer has no IP address and port of its own")
+var (
+	errPeerAddress = errors.New("sip: the peer has no IP address and port of its own")
+	errNoRoom      = errors.New("sip: too many connections")
+)
 
 // A Dialer opens the connections of an Agent, also those that carry TLS and WebSocket. *net.Dialer is one, and so are the dialers
 // of golang.org/x/net/proxy. DialContext gets the network "tcp" and an IP address with a port, and must be safe for concurrent use.
@@ -136,7 +139,7 @@ func (s *streams) accepted(network string, conn net.Conn) {
 		return
 	}
 	c.Conn = conn
-	_, _ = s.add(c) // fails only when s is closed, and c with it
+	_, _ = s.add(c) // if it fails c is closed
 }
 
 // addrOf reads an address of the network. One with a zone means something on this machine alone, and no header field can name it.
@@ -230,6 +233,11 @@ func (s *streams) add(c *stream) (*stream, error) {
 	var idlest *stream
 	if len(s.open) >= s.max {
 		idlest = s.idlest()
+	}
+	if idlest != nil && idlest.dialled && !c.dialled {
+		s.mu.Unlock()
+		_ = c.Conn.Close() // a stranger's, for which none of ours goes
+		return nil, errNoRoom
 	}
 	s.file(c)
 	if c.dialled {

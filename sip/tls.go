@@ -135,7 +135,7 @@ func (s *streams) welcome(c *stream, conn net.Conn) {
 		s.shaking = slices.DeleteFunc(s.shaking, func(o net.Conn) bool { return o == conn })
 		s.mu.Unlock()
 		if err == nil {
-			_, _ = s.add(c) // fails only when s is closed, and c with it
+			_, _ = s.add(c) // if it fails c is closed
 		}
 	})
 	s.mu.Unlock()

@@ -205,7 +205,9 @@ func framed(m []byte) ([]byte, error) {
 		}
 		for n+1 < len(lines) && strings.HasPrefix(lines[n+1], " ") || n+1 < len(lines) && strings.HasPrefix(lines[n+1], "\t") {
 			n++
-			value += lines[n]
+			if value += lines[n]; len(value) > maxLengthLine {
+				return nil, errWSMessage
+			}
 		}
 		claimed, err := strconv.Atoi(strings.TrimSpace(value))
 		if err != nil || claimed < 0 || claimed > length {

@@ -1,0 +1,109 @@
+package sip
+
+import (
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/sip/siptest"
+)
+
+// ACKs with the branch of the INVITE, as RFC 2543 had it: they may come again, and leave nothing behind.
+func TestACKsWithTheBranchOfTheInvite(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		invite, i := b.offer("")
+		done := answer(t.Context(), i)
+		ok := b.Response(200)
+		b.Ack(invite, ok, "")
+		r := <-done
+		require.NoError(t, r.err)
+		before := runtime.NumGoroutine()
+		for range 100 {
+			b.Send("ACK sip:bob@192.0.2.1 SIP/2.0\nVia: " + invite.Value("Via") + "\nFrom: " + invite.Value("From") + "\nTo: " + ok.Value("To") +
+				"\nCall-ID: " + invite.Value("Call-ID") + "\nCSeq: 1 ACK")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Less(t, runtime.NumGoroutine(), before+10)
+		b.hangsUp(r.call)
+	})
+}
+
+// A peer cannot have a session last so long that nobody ever finds out that it has vanished.
+func TestRFC4028_5_MinSEBeyondReason(t *testing.T) {
+	for value, want := range map[string]string{"4294967295": "1800", "86401": "1800", "86400": "86400"} {
+		t.Run(value, func(t *testing.T) {
+			onStage(t, Options{}, func(t *testing.T, b *stage) {
+				invite, i := b.offer("Supported: timer\nSession-Expires: 4294967295;refresher=uac\nMin-SE: " + value + "\n")
+				done := answer(t.Context(), i)
+				ok := b.Response(200)
+				assert.Equal(t, want+";refresher=uac", ok.Value("Session-Expires"))
+				b.Ack(invite, ok, "")
+				r := <-done
+				require.NoError(t, r.err)
+				b.hangsUp(r.call)
+			})
+		})
+	}
+}
+
+// Where all connections are ours, there is no room for a stranger's.
+func TestStrangersFindNoRoomAmongOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(siptest.Network)
+		a, err := New(&Options{Address: "sip:bob@example.com", Dialer: n.Host("192.0.2.1"), MaxConnections: 1})
+		require.NoError(t, err)
+		n.Host("192.0.2.1").Attach(t, a)
+		l, err := n.Host("192.0.2.2").Listen(5060)
+		require.NoError(t, err)
+		inviteTo(t.Context(), a, "sip:carol@192.0.2.2;transport=tcp")
+		ours, err := l.Accept()
+		require.NoError(t, err)
+		defer ours.Close()
+		time.Sleep(time.Second)
+		c, err := n.Host("192.0.2.3").DialContext(t.Context(), "tcp", "192.0.2.1:5060")
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = io.ReadAll(c)
+		require.NoError(t, err, "it is closed")
+		assert.Equal(t, 1, n.Host("192.0.2.2").Streams(), "ours is open")
+	})
+}
+
+// What a challenge holds comes back in each later request. One that is larger than any server's is not answered.
+func TestChallengeWithoutEnd(t *testing.T) {
+	onStage(t, Options{Password: "secret"}, func(t *testing.T, b *stage) {
+		invite, done := b.invite(t.Context())
+		b.Respond(invite, "401 Unauthorized", `WWW-Authenticate: Digest realm="`+strings.Repeat("r", maxChallenge)+`", nonce="n"`)
+		var status *StatusError
+		require.ErrorAs(t, (<-done).err, &status)
+		assert.Equal(t, 401, status.Code)
+	})
+}
+
+// The 200 to an UPDATE of ours moves the dialog: what it says of the peer's address must not bring lines into our next request.
+func TestUpdateAnsweredWithALineBreak(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		b.Patience = time.Hour
+		call, _ := b.placed(updates + "Session-Expires: 90;refresher=uac\n")
+		update := b.Request("UPDATE")
+		text := b.Respond(update, "200 OK", "Contact: <sip:x\x01y@192.0.2.2>\n").Text()
+		require.Contains(t, text, "\x01")
+		assert.Equal(t, update.URI, b.bye(call).URI)
+	})
+}
+
+// A length that is folded over thousands of lines.
+func TestFoldedContentLength(t *testing.T) {
+	_, err := framed([]byte("OPTIONS sip:b@x SIP/2.0\r\nl:" + strings.Repeat("\r\n 0", 20_000) + "\r\n\r\n"))
+	assert.ErrorIs(t, err, errWSMessage)
+	m, err := framed([]byte("OPTIONS sip:b@x SIP/2.0\r\nl:\r\n 2\r\n\r\nabc"))
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(string(m), "Content-Length: 2\r\n\r\nab"))
+}
