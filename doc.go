@@ -11,6 +11,11 @@
 // It joins packages that each can be used alone: sip sets up the call, msrp carries the messages (RFC 4975), otrsession encrypts them (OTR
 // version 3), contacts remembers the keys, notify warns the user.
 //
+// # Registration
+//
+// Client.Register tells the registrar of our domain where we are, and Options.SIP has what else there is to say of SIP: an outbound proxy, TLS, an instance
+// ID. Calls then come over the connection that was opened for that. Who is not registered is called at the address of Listen.
+//
 // # Relays
 //
 // With Options.Relay every chat goes through an MSRP relay (RFC 4976), over a connection of its own or over one for all, and no socket is opened for MSRP:

@@ -58,7 +58,7 @@ type Agent struct {
 	messages     chan *Message // for ReceiveMessage
 }
 
-// New checks the options and makes an agent. It does no I/O and starts nothing; call Listen next.
+// New checks the options and makes an agent. It does no I/O and starts nothing; call Listen or Register next, or Invite.
 func New(o *Options) (*Agent, error) {
 	opts, self, err := o.withDefaults()
 	if err != nil {

@@ -118,6 +118,16 @@ func waitDone(t *testing.T, done <-chan struct{}) {
 	}
 }
 
+// assertOpen makes sure that a channel that is closed by an event is not closed yet.
+func assertOpen(t *testing.T, event <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-event:
+		assert.Fail(t, "it has come")
+	default:
+	}
+}
+
 func TestCall(t *testing.T) {
 	networks(t, func(t *testing.T, network string) {
 		p := newPair(t, network)

@@ -34,6 +34,11 @@ type Options struct {
 	// Default: every realm.
 	Realm string
 
+	// InstanceID names this installation, the same at each start: "urn:uuid:" and a UUID (RFC 5626 §4.1). With it a registration can
+	// ask that requests for us come over the connection that we opened (RFC 5626), and for a URI that reaches
+	// this agent and no other of the same address (GRUU, RFC 5627). Default: none, and neither of the two.
+	InstanceID string
+
 	// OutboundProxy is a SIP or SIPS URI, such as "sip:proxy.example.com;transport=tcp", of the proxy that
 	// every request outside a dialog goes to first, by a preloaded route (RFC 3261 §8.1.2); the target's own name is
 	// then not looked up. Default: none.
@@ -42,10 +47,18 @@ type Options struct {
 	// Resolver finds the servers of a domain (RFC 3263). Default: new(DNS), which asks the system.
 	Resolver Resolver
 
-	// InstanceID names this installation, the same at each start: "urn:uuid:" and a UUID (RFC 5626 §4.1). With it a registration can
-	// ask that requests for us come over the connection that we opened (RFC 5626), and for a URI that reaches
-	// this agent and no other of the same address (GRUU, RFC 5627). Default: none, and neither of the two.
-	InstanceID string
+	// Dialer opens TCP connections, also those under TLS and WebSocket. Default: a net.Dialer.
+	Dialer Dialer
+
+	// TLS is used on the networks tls and wss: RootCAs (and Certificates, where the server asks for one) on connections that we open,
+	// Certificates on those that we accept. ServerName, where it is set, is the name that every server's certificate must hold; otherwise
+	// it is the host of the URI that the request goes to (RFC 5922 §4). Versions before 1.2 are refused. Default: the system's roots and no certificate.
+	TLS *tls.Config
+
+	// KeepAlive is how often connections that we opened are pinged (RFC 5626 §3.5.1, and WebSocket pings on ws and wss), each time after 80 to
+	// 100 percent of it. A peer that has answered pings and misses one for 10 seconds is gone, and its connection closed; one that never
+	// answered may not know of pings. At least one second. Default: 30 seconds; negative: no pings.
+	KeepAlive time.Duration
 
 	// Focus says that we are the focus of a conference: our Contact carries isfocus (RFC 4579 §4).
 	// Default: false.
@@ -82,19 +95,6 @@ type Options struct {
 	// MaxConnections bounds the connections over tcp, tls, ws and wss; the one that was silent longest is closed to make
 	// room for a new one, of those that we accepted if there are any; where there are none, a further one is not accepted. Default: DefaultMaxConnections.
 	MaxConnections int
-
-	// TLS is used on the networks tls and wss: RootCAs (and Certificates, where the server asks for one) on connections that we open,
-	// Certificates on those that we accept. ServerName, where it is set, is the name that every server's certificate must hold; otherwise
-	// it is the host of the URI that the request goes to (RFC 5922 §4). Versions before 1.2 are refused. Default: the system's roots and no certificate.
-	TLS *tls.Config
-
-	// Dialer opens TCP connections, also those under TLS and WebSocket. Default: a net.Dialer.
-	Dialer Dialer
-
-	// KeepAlive is how often connections that we opened are pinged (RFC 5626 §3.5.1, and WebSocket pings on ws and wss), each time after 80 to
-	// 100 percent of it. A peer that has answered pings and misses one for 10 seconds is gone, and its connection closed; one that never
-	// answered may not know of pings. At least one second. Default: 30 seconds; negative: no pings.
-	KeepAlive time.Duration
 
 	// Logger gets events without bodies, credentials or peers' raw text. Default: nil, which discards.
 	Logger *slog.Logger

@@ -44,10 +44,10 @@ type outcome struct {
 	err  error
 }
 
-// Invite calls target, a SIP URI such as "sip:bob@example.com" or "sip:bob@192.0.2.1:5060;transport=tcp", and offers the
-// MSRP session. A target without a transport parameter is called over UDP if the agent listens there, otherwise over TCP; an
-// INVITE too large for a datagram goes over TCP in any case (RFC 3261 §18.1.1). It returns when the peer has answered and the
-// answer fits.
+// Invite calls target, a SIP URI such as "sip:bob@example.com" or "sip:bob@192.0.2.1:5060;transport=tcp", and offers the MSRP session. It returns
+// when the peer has answered and the answer fits. A target without a transport parameter is called as the records of its domain say (RFC 3263), and
+// where those say nothing over UDP if the agent listens there, otherwise over TCP; an INVITE too large for a datagram goes over TCP in any case
+// (RFC 3261 §18.1.1).
 //
 // A peer that redirects us (300, 301, 302) is followed to the SIP URIs that it names, within Options.MaxRedirects (RFC 3261 §8.1.3.4);
 // the call keeps the address that was called. Where proxies ring several phones the first that answers has the call.
