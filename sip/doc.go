@@ -83,15 +83,16 @@
 //
 //   - Calls and invitations: [Options.MaxCalls], [Options.MaxInvitations]. An invitation ends after three minutes, a [Reinvitation] after 30 seconds,
 //     a 200 without an ACK after 32 seconds.
-//   - Connections of all kinds: [Options.MaxConnections], the one that was silent longest makes room; dead ones are found by TCP keep-alive. 128 in the middle
-//     of a handshake, for ten seconds each, and the oldest makes room. A write to a peer that does not read ends after ten seconds, and the connection with it.
-//   - SIP messages: 64 KiB, with 32 Record-Routes. WebSocket messages: 64 KiB, and their HTTP heads 16 KiB.
+//   - Connections of all kinds: [Options.MaxConnections]; the one that was silent longest makes room, for a peer's one of the peers'. Dead ones are found by
+//     TCP keep-alive. 128 in the middle of a handshake, for ten seconds each, and the oldest makes room. A write to a peer that does not read ends after
+//     ten seconds, and the connection with it.
+//   - SIP messages: 64 KiB, with 32 Record-Routes and 512 parameters in a URI or a header field. WebSocket messages: 64 KiB, and their HTTP heads 16 KiB.
 //   - Server transactions: 4096, with 16 MiB of requests, and as much for re-INVITEs, for 32 seconds each; beyond that new calls and
 //     messages get 503, and other requests are answered and not remembered.
 //   - Requests of a call that wait for their turn: 32. Messages that wait for ReceiveMessage: 64.
 //   - SDP: 16 KiB, 512 lines, 32 media lines, paths of 16 URIs, 64 media types in each list, 16 fingerprints.
 //   - Of one INVITE of ours: 8 early dialogs, 8 further answers, the redirections of Options.MaxRedirects.
-//   - Realms that one call or registration answers: 8. URIs of a Service-Route: 16. Values of Reason: 8.
+//   - Realms that one call or registration answers: 8, with challenges of 2 KiB. URIs of a Service-Route: 16. Values of Reason: 8.
 //   - One search in DNS: 8 NAPTR records, 16 servers, 16 addresses; 5 seconds for each question and 30 for all. 256 servers that failed are remembered.
 //
 // # Security
