@@ -332,6 +332,11 @@ func TestRFC3263_4_Bounds(t *testing.T) {
 			z.records[fmt.Sprintf("A host%d.example.com", i)] = []string{fmt.Sprintf("192.0.2.%d", i%256)}
 		}
 		assert.Len(t, locateAll(t, newLocator(t, z, true), "sip:example.com", ""), maxHops)
+
+		for i := range 1000 { // with several addresses each
+			z.records[fmt.Sprintf("A host%d.example.com", i)] = many(4, fmt.Sprintf("192.0.%d.%%d", i%256))
+		}
+		assert.Len(t, locateAll(t, newLocator(t, z, true), "sip:example.com", ""), maxHops)
 	})
 	t.Run("orders", func(t *testing.T) {
 		z := newZone(map[string][]string{"NAPTR example.com": many(1000, `%d 1 "s" "SIP+D2T" "" gone%[1]d.example.com.`)})

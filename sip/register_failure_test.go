@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,6 +242,7 @@ func TestRegisterOptions(t *testing.T) {
 		{RegisterOptions{Expires: -1}, "Expires"},
 		{RegisterOptions{Q: 1.001}, "Q"},
 		{RegisterOptions{Q: -0.1}, "Q"},
+		{RegisterOptions{Q: math.NaN()}, "Q"},
 	} {
 		_, err := a.Register(ctx, &tt.o)
 		if tt.want == "" {

@@ -232,7 +232,31 @@ func TestRFC3261_14_1_GlareIsBounded(t *testing.T) {
 		var e *StatusError
 		require.ErrorAs(t, <-done, &e)
 		assert.Equal(t, 491, e.Code)
+
+		done, start := reinvite(t.Context(), call, testMedia("x")), time.Now()
+		b.Respond(b.Request("INVITE"), "500 Busy", fmt.Sprintf("Retry-After: %d\n", maxGlare/time.Second))
+		b.Respond(b.Request("INVITE"), "500 Busy", fmt.Sprintf("Retry-After: %d\n", maxGlare/time.Second+1))
+		require.ErrorAs(t, <-done, &e, "nobody waits that long")
+		assert.Equal(t, 500, e.Code)
+		assert.Equal(t, maxGlare, time.Since(start))
 		b.bye(call)
+	})
+}
+
+// A 2xx with a control character in a header field has no say in the session: the call ends.
+func TestReinviteAnswerWithControlCharacters(t *testing.T) {
+	onStage(t, Options{}, func(t *testing.T, b *stage) {
+		call, _ := b.placed("")
+		was := call.Remote()
+		done := reinvite(t.Context(), call, testMedia("x"))
+		invite := b.Request("INVITE")
+		b.Respond(invite, "180 Ringing", "Contact: <sip:peer@192.0.2.2>;isfocus\nSubject: a\x00b\n")
+		b.Respond(invite, "200 OK", "Subject: a\x00b\n"+movedSDP(b, "passive"))
+		assert.ErrorIs(t, <-done, errMalformed)
+		assert.False(t, call.Focus())
+		assert.Equal(t, was, call.Remote())
+		b.Respond(b.Request("BYE"), "200 OK", "")
+		waitDone(t, call.Done())
 	})
 }
 

@@ -145,6 +145,34 @@ func TestRFC5922_ReuseByName(t *testing.T) {
 	_, err = dial("example.net")
 	var hostname x509.HostnameError
 	assert.ErrorAs(t, err, &hostname)
+
+	// Where nothing was verified, or the application verifies, a certificate says nothing about another name.
+	for name, change := range map[string]func(*tls.Config){
+		"not verified":                func(c *tls.Config) { c.InsecureSkipVerify = true },
+		"verified by the application": func(c *tls.Config) { c.VerifyConnection = func(tls.ConnectionState) error { return nil } },
+	} {
+		changed := config.Clone()
+		change(changed)
+		alice = newTestAgent(t, &Options{TLS: changed, Resolver: new(loopback)})
+		require.NoError(t, alice.serveStreams())
+		first, err := dial("example.com")
+		require.NoError(t, err)
+		second, err := dial("example.org")
+		require.NoError(t, err)
+		assert.NotSame(t, first, second, name)
+	}
+}
+
+// Who connects to us does not get the requests that we have for a name, whatever certificate it showed.
+func TestAcceptedConnectionsProveNoName(t *testing.T) {
+	s := newStreams(&Options{TLS: new(tls.Config)})
+	for _, network := range []string{"tls", "ws", "wss"} {
+		h := hop{network: network, name: "example.com"}
+		c := &stream{name: "example.com", tls: new(tls.ConnectionState)}
+		assert.False(t, s.serves(c, h), network)
+		c.dialled = true
+		assert.True(t, s.serves(c, h), network)
+	}
 }
 
 // A SIPS URI is reached by TLS or not at all, and From and Contact on both sides are SIPS URIs.
@@ -186,6 +214,8 @@ func TestRFC3261_26_2_2_SIPS(t *testing.T) {
 
 func TestTLSOptions(t *testing.T) {
 	_, err := New(&Options{Address: "sip:a@example.com", TLS: &tls.Config{MinVersion: tls.VersionTLS11}})
+	assert.ErrorContains(t, err, "sip: Options.TLS")
+	_, err = New(&Options{Address: "sip:a@example.com", TLS: &tls.Config{MaxVersion: tls.VersionTLS11}})
 	assert.ErrorContains(t, err, "sip: Options.TLS")
 	a := newTestAgent(t, &Options{})
 	for _, network := range []string{"tls", "wss"} {
