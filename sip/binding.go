@@ -82,7 +82,7 @@ func (b *binding) pings(usual time.Duration) time.Duration {
 func (s *registering) own(instance string) map[string]string {
 	var own map[string]string
 	_, flow := s.contact().Params.Get("reg-id")
-	for _, h := range s.response.GetHeaders("Contact") {
+	for h := range named(s.response, "Contact") {
 		c, ok := h.(*gosip.ContactHeader)
 		if !ok || c.Address.Wildcard {
 			continue
@@ -103,10 +103,12 @@ func (s *registering) own(instance string) map[string]string {
 
 // lists reports whether a response lists a URI among the bindings.
 func lists(res *gosip.Response, u gosip.Uri) bool {
-	return slices.ContainsFunc(res.GetHeaders("Contact"), func(h gosip.Header) bool {
-		c, ok := h.(*gosip.ContactHeader)
-		return ok && !c.Address.Wildcard && sameURI(c.Address, u)
-	})
+	for h := range named(res, "Contact") {
+		if c, ok := h.(*gosip.ContactHeader); ok && !c.Address.Wildcard && sameURI(c.Address, u) {
+			return true
+		}
+	}
+	return false
 }
 
 // grantedTime is what the binding says, or else the message, or else what we asked for (RFC 3261 §10.2.4).

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,20 +22,57 @@ type message interface {
 // isClean reports whether no header field holds a control character and there are not too many routes. sipgo splits
 // lines at CRLF only, and what we take over into our own requests must not smuggle a line to the next one.
 func isClean(m message) bool {
-	for _, h := range m.Headers() {
-		if strings.ContainsFunc(h.Value(), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return false
+	return !scanned(m).control && count(m, "Record-Route") <= maxRoutes
+}
+
+// A scan looks at text, piece by piece, that nobody needs as a whole.
+type scan struct {
+	size    int
+	control bool // there is a control character
+}
+
+// WriteString implements io.StringWriter.
+func (m *scan) WriteString(s string) (int, error) {
+	m.size += len(s)
+	m.control = m.control || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+	return len(s), nil
+}
+
+// scanned looks at the header fields of a message.
+func scanned(msg message) *scan {
+	m := new(scan)
+	for _, h := range msg.Headers() {
+		h.StringWrite(m)
+	}
+	return m
+}
+
+// named yields the header fields with this name, in the order of the message. sipgo's GetHeaders makes a string of most names that it passes.
+func named(m message, name string) iter.Seq[gosip.Header] {
+	return func(yield func(gosip.Header) bool) {
+		for _, h := range m.Headers() {
+			if has := h.Name(); len(has) == len(name) && strings.EqualFold(has, name) && !yield(h) {
+				return
+			}
 		}
 	}
-	return len(m.GetHeaders("Record-Route")) <= maxRoutes
+}
+
+// count is how many header fields have this name.
+func count(m message, name string) int {
+	n := 0
+	for range named(m, name) {
+		n++
+	}
+	return n
 }
 
 func header(name, value string) gosip.Header { return gosip.NewHeader(name, value) }
 
 // headerValue is the value of the first header field with this name, "" where there is none.
 func headerValue(m message, name string) string {
-	if hs := m.GetHeaders(name); len(hs) > 0 {
-		return strings.TrimSpace(hs[0].Value())
+	for h := range named(m, name) {
+		return strings.TrimSpace(h.Value())
 	}
 	return ""
 }
@@ -51,7 +89,7 @@ func seconds(s string) (time.Duration, bool) {
 // listed returns the elements of a header field that is a list of tokens, in lower case.
 func listed(m message, name string) []string {
 	var tokens []string
-	for _, h := range m.GetHeaders(name) {
+	for h := range named(m, name) {
 		for t := range strings.SplitSeq(h.Value(), ",") {
 			if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
 				tokens = append(tokens, t)
@@ -139,8 +177,8 @@ func removeParam(ps *gosip.HeaderParams, name string) bool {
 
 // contact returns the address in the first Contact header field, and whether any Contact has isfocus (RFC 4579
 // §4). sipgo keeps the blanks and the case of parameter names.
-func contact(m gosip.Message) (target gosip.Uri, focus, ok bool) {
-	for _, h := range m.GetHeaders("Contact") {
+func contact(m message) (target gosip.Uri, focus, ok bool) {
+	for h := range named(m, "Contact") {
 		c, isContact := h.(*gosip.ContactHeader)
 		if !isContact {
 			continue

@@ -124,7 +124,7 @@ func readOffer(req *gosip.Request) (*description, *refusal) {
 
 // acceptsSDP reports whether the caller can read our answer (RFC 3261 §20.1).
 func acceptsSDP(req *gosip.Request) bool {
-	if len(req.GetHeaders("Accept")) == 0 {
+	if count(req, "Accept") == 0 {
 		return true
 	}
 	return slices.ContainsFunc(listed(req, "Accept"), func(s string) bool {
@@ -144,7 +144,7 @@ func isSDP(m message) bool {
 }
 
 func isEncoded(m message) bool {
-	return len(m.GetHeaders("Content-Encoding")) > 0 || len(m.GetHeaders("e")) > 0
+	return count(m, "Content-Encoding")+count(m, "e") > 0
 }
 
 // enqueue registers the invitation and puts it before Accept, within the limits.

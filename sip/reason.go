@@ -86,7 +86,7 @@ func because(err error, req *gosip.Request) error {
 // reasons reads the Reason header fields. A value that breaks the grammar is left out.
 func reasons(req *gosip.Request) []*Reason {
 	var rs []*Reason
-	for _, h := range req.GetHeaders("Reason") {
+	for h := range named(req, "Reason") {
 		for _, value := range split(h.Value(), ',') {
 			if r := parseReason(value); r != nil && len(rs) < maxReasons {
 				rs = append(rs, r)

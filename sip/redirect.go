@@ -49,7 +49,7 @@ func (t *targets) add(res *gosip.Response) {
 		return
 	}
 	var found []redirection
-	for _, h := range res.GetHeaders("Contact") {
+	for h := range named(res, "Contact") {
 		if c, ok := h.(*gosip.ContactHeader); ok && len(found) < t.left && t.takes(c) {
 			u := requestURI(c.Address)
 			t.known[targetKey(u)] = true

@@ -124,7 +124,7 @@ func (a *Agent) prepare(ctx context.Context, req *gosip.Request, h hop) (hop, er
 		blank = nil
 	}
 	sent, err := a.direct(ctx, req, blank, h)
-	if err != nil || h.network != "udp" || len(req.String()) <= maxDatagram {
+	if err != nil || h.network != "udp" || fitsDatagram(req) {
 		return sent, err
 	}
 	h.network = "tcp"
@@ -133,6 +133,12 @@ func (a *Agent) prepare(ctx context.Context, req *gosip.Request, h hop) (hop, er
 	}
 	h.network = "udp"
 	return a.direct(ctx, req, blank, h)
+}
+
+func fitsDatagram(req *gosip.Request) bool {
+	var m scan
+	req.StringWrite(&m)
+	return m.size <= maxDatagram
 }
 
 // direct connects to h and writes our address as it is seen there into Via and Contact.
@@ -191,7 +197,7 @@ func (a *Agent) connect(ctx context.Context, req *gosip.Request, h hop) (hop, er
 	}
 	h.network, h.stream = c.peer.network, c
 	req.SetTransport("TCP") // as sipgo sees it
-	req.SetDestination(c.key.String())
+	req.SetDestination(string(c.key))
 	req.Laddr = gosip.Addr{}
 	return h, nil
 }

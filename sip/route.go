@@ -36,7 +36,7 @@ func (a *Agent) preloaded() []gosip.Uri {
 // serviceRoute reads the route that requests outside a dialog go by (RFC 3608 §6.1). One that cannot be followed whole is not followed at all.
 func serviceRoute(res *gosip.Response) []gosip.Uri {
 	var routes []gosip.Uri
-	for _, h := range res.GetHeaders("Service-Route") {
+	for h := range named(res, "Service-Route") {
 		for _, value := range split(h.Value(), ',') {
 			_, value, _ = strings.Cut(value, "<")
 			value, _, _ = strings.Cut(value, ">")
@@ -51,9 +51,9 @@ func serviceRoute(res *gosip.Response) []gosip.Uri {
 }
 
 // recordRoutes returns the Record-Route header fields as a route set, in the order of the message.
-func recordRoutes(m gosip.Message) []gosip.Uri {
+func recordRoutes(m message) []gosip.Uri {
 	var routes []gosip.Uri
-	for _, h := range m.GetHeaders("Record-Route") {
+	for h := range named(m, "Record-Route") {
 		if r, ok := h.(*gosip.RecordRouteHeader); ok {
 			routes = append(routes, *r.Address.Clone())
 		}

@@ -69,11 +69,7 @@ func (a *Agent) admit(req *gosip.Request, tx *gosip.ServerTx) bool {
 
 // sizeOf is about what a request takes in memory.
 func sizeOf(req *gosip.Request) int64 {
-	size := len(req.Body())
-	for _, h := range req.Headers() {
-		size += len(h.Value())
-	}
-	return int64(size)
+	return int64(scanned(req).size + len(req.Body()))
 }
 
 func (a *Agent) dispatch(req *gosip.Request, tx *gosip.ServerTx) {
@@ -192,7 +188,7 @@ func (a *Agent) refuseUnknown(req *gosip.Request, tx *gosip.ServerTx) {
 // info answers INFO. We want no Info Package (RFC 6086 §4.2.2), and no body of the older kind.
 func (a *Agent) info(req *gosip.Request, tx *gosip.ServerTx) {
 	switch {
-	case len(req.GetHeaders("Info-Package")) > 0:
+	case count(req, "Info-Package") > 0:
 		a.respond(req, tx, 469, "Bad Info Package", header("Recv-Info", ""))
 	case len(req.Body()) > 0:
 		a.refuse(req, tx, unsupportedMedia(""))

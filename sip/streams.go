@@ -261,8 +261,8 @@ func (s *streams) file(c *stream) {
 	s.count++
 	ip := [16]byte{0: 0x01}
 	binary.BigEndian.PutUint64(ip[8:], s.count)
-	c.key = netip.AddrPortFrom(netip.AddrFrom16(ip), 1)
-	s.open[c.key.String()] = c
+	c.key = streamKey(netip.AddrPortFrom(netip.AddrFrom16(ip), 1).String())
+	s.open[string(c.key)] = c
 	s.peers[c.peer] = slices.Insert(s.peers[c.peer], 0, c)
 }
 
@@ -293,7 +293,7 @@ func (s *streams) dismiss(c *stream) {
 
 // remove is called with s.mu held.
 func (s *streams) remove(c *stream) {
-	delete(s.open, c.key.String())
+	delete(s.open, string(c.key))
 	others := slices.DeleteFunc(s.peers[c.peer], func(o *stream) bool { return o == c })
 	if len(others) == 0 {
 		delete(s.peers, c.peer)

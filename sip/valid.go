@@ -39,7 +39,7 @@ func tidy(m gosip.Message) {
 			mendURI(&h.Address)
 		}
 	}
-	if res, ok := m.(*gosip.Response); ok && len(res.GetHeaders("Via")) > 1 {
+	if res, ok := m.(*gosip.Response); ok && count(res, "Via") > 1 {
 		res.Via().Params.Remove("branch")
 	}
 }
@@ -75,7 +75,7 @@ var once = []string{"From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Le
 // (§19.1.1).
 func isMalformed(req *gosip.Request) bool {
 	for _, name := range once {
-		if len(req.GetHeaders(name)) > 1 {
+		if count(req, name) > 1 {
 			return true
 		}
 	}
