@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -205,22 +204,22 @@ func (f *framing) head(b []byte) int {
 }
 
 func (f *framing) endLine() {
-	line := strings.TrimRight(string(f.line), "\r\n")
+	line := bytes.TrimRight(f.line, "\r\n")
 	f.line, f.first = f.line[:0], false
-	if line == "" {
+	if len(line) == 0 {
 		f.state = between
 		if f.length > 0 {
 			f.state = inBody
 		}
 		return
 	}
-	name, value, _ := strings.Cut(line, ":")
+	name, value, _ := bytes.Cut(line, []byte(":"))
 	if folded := line[0] == ' ' || line[0] == '\t'; folded && f.inside {
 		value = line
-	} else if f.inside = !folded && isContentLength(name); !f.inside {
+	} else if f.inside = !folded && isContentLength(string(name)); !f.inside {
 		return
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n >= 0 {
+	if n, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil && n >= 0 {
 		f.length = n
 	}
 }

@@ -77,19 +77,19 @@ func (c *stream) local() netip.AddrPort {
 }
 
 // LocalAddr is the key for sipgo, which files a connection under both of its addresses.
-func (c *stream) LocalAddr() net.Addr { return c.key }
+func (c *stream) LocalAddr() net.Addr { return &c.key }
 
 // RemoteAddr is the key, see streams.
-func (c *stream) RemoteAddr() net.Addr { return c.key }
+func (c *stream) RemoteAddr() net.Addr { return &c.key }
 
 // A streamKey is an address with a port.
 type streamKey string
 
 // Network implements net.Addr.
-func (streamKey) Network() string { return "tcp" }
+func (*streamKey) Network() string { return "tcp" }
 
 // String implements net.Addr.
-func (k streamKey) String() string { return string(k) }
+func (k *streamKey) String() string { return string(*k) }
 
 // Read waits while too many messages wait to be written: sipgo starts a goroutine for each message that it
 // reads, and a peer that sends without reading would pile them up. It lets those that were started run first, because
