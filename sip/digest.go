@@ -30,6 +30,7 @@ type credentials struct {
 type challenge struct {
 	*digest.Challenge
 	header string // where the answer goes: Authorization or Proxy-Authorization
+	secret bool   // it came over TLS, and the answer goes over nothing else
 	client *digest.Client
 }
 
@@ -52,6 +53,7 @@ func (c *credentials) learn(res *gosip.Response, answered round) bool {
 		if ch == nil || (c.realm != "" && ch.Realm != c.realm) {
 			continue
 		}
+		ch.secret = cameOverTLS(res)
 		key := [2]string{ch.header, ch.Realm}
 		if seen[key] { // RFC 8760 §2.4: the topmost that we know
 			continue
@@ -114,11 +116,21 @@ func parseChallenge(h gosip.Header) *challenge {
 	return ch
 }
 
-// sign puts the answer to every known challenge into req.
-func (c *credentials) sign(req *gosip.Request) {
+// cameOverTLS reports whether a response came over the connection of a request that went by TLS.
+func cameOverTLS(res *gosip.Response) bool {
+	via := res.Via()
+	return via != nil && usesTLS(strings.ToLower(via.Transport))
+}
+
+// sign puts the answer to every known challenge into req, which goes over the network. Those over TLS show nobody else what passwords can be tried
+// on: a peer leads the requests of a call where it likes.
+func (c *credentials) sign(req *gosip.Request, network string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, ch := range c.challenges {
+		if ch.secret && !usesTLS(network) {
+			continue
+		}
 		answer := ch.client.AuthorizationFor(string(req.Method), req.Recipient.String(), req.Body())
 		req.AppendHeader(gosip.NewHeader(ch.header, answer))
 	}

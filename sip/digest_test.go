@@ -160,7 +160,7 @@ func TestRFC8760_2_4_ManyRealms(t *testing.T) {
 	}
 	assert.True(t, c.learn(res, make(round)))
 	req := gosip.NewRequest(gosip.BYE, gosip.Uri{Scheme: "sip", Host: "x"})
-	c.sign(req)
+	c.sign(req, "udp")
 	assert.Len(t, req.GetHeaders("Authorization"), maxChallenges)
 }
 
@@ -176,6 +176,6 @@ func TestChallengeInjection(t *testing.T) {
 	res.AppendHeader(header("WWW-Authenticate", `Digest realm="a\", x=\"", nonce="\\"`))
 	require.True(t, c.learn(res, make(round)))
 	req := gosip.NewRequest(gosip.BYE, gosip.Uri{Scheme: "sip", Host: "x"})
-	c.sign(req)
+	c.sign(req, "udp")
 	assert.Contains(t, req.GetHeader("Authorization").Value(), `Digest username="u\"\\", realm="a\", x=\"", nonce="\\", `)
 }

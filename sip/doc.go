@@ -111,8 +111,8 @@
 // where they do not, or cannot be had, it goes in plain. Write sips or transport=tls where that will not do.
 //
 // Anybody we call may send a digest challenge and try passwords against our answer at home. [Options.Realm] limits the
-// answers to one server's. Challenges are answered within the call or the registration that they came in, and not where a call is redirected to; a
-// registrar may send us on to a server of its own domain alone.
+// answers to one server's. Challenges are answered within the call or the registration that they came in, those that came over TLS over nothing else, and
+// not where a call is redirected to; a registrar may send us on to a server of its own domain alone.
 //
 // A peer says with its Contact where our requests to it go, and with a redirection where our call goes; proxies do so with Record-Route. So whom
 // we call can make us send SIP to any address that we can reach, inside our network too. [Options.OutboundProxy] leaves such addresses to the proxy,

@@ -33,7 +33,7 @@ func (a *Agent) exchangeAt(ctx context.Context, hops []hop, c *credentials, buil
 	for n := 1; ; n++ {
 		res, err := a.failover(ctx, hops, func(h hop) (*gosip.Response, error) {
 			req := build(h)
-			c.sign(req)
+			c.sign(req, h.network)
 			return a.transact(ctx, req, h)
 		})
 		if err != nil || n == maxAttempts || !c.learn(res, answered) {

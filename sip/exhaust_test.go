@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"crypto/tls"
 	"io"
 	"runtime"
 	"strings"
@@ -80,7 +81,7 @@ func TestStrangersFindNoRoomAmongOurs(t *testing.T) {
 func TestChallengeWithoutEnd(t *testing.T) {
 	onStage(t, Options{Password: "secret"}, func(t *testing.T, b *stage) {
 		invite, done := b.invite(t.Context())
-		b.Respond(invite, "401 Unauthorized", `WWW-Authenticate: Digest realm="`+strings.Repeat("r", maxChallenge)+`", nonce="n"`)
+		b.Respond(invite, "401 Unauthorized", `WWW-Authenticate: Digest realm="`+strings.Repeat("r", maxChallenge)+`", nonce="n"`+"\n")
 		var status *StatusError
 		require.ErrorAs(t, (<-done).err, &status)
 		assert.Equal(t, 401, status.Code)
@@ -106,4 +107,33 @@ func TestFoldedContentLength(t *testing.T) {
 	m, err := framed([]byte("OPTIONS sip:b@x SIP/2.0\r\nl:\r\n 2\r\n\r\nabc"))
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(m), "Content-Length: 2\r\n\r\nab"))
+}
+
+// Who answers a call leads its later requests where it likes. What was answered over TLS is shown to nobody who listens there.
+func TestAnswersOverTLSGoOverNothingElse(t *testing.T) {
+	today := time.Now() // that of the certificate
+	config := secured(t, "192.0.2.2")
+	config.Time = func() time.Time { return today }
+	onStage(t, Options{Password: "secret", TLS: config}, func(t *testing.T, b *stage) {
+		l, err := b.net.Host("192.0.2.2").Listen(5061)
+		require.NoError(t, err)
+		done := inviteTo(t.Context(), b.agent, "sip:peer@192.0.2.2:5061;transport=tls")
+		c, err := l.Accept()
+		require.NoError(t, err)
+		b.Use(tls.Server(c, config), "TLS")
+		b.Respond(b.Request("INVITE"), "407 Proxy Authentication Required", `Proxy-Authenticate: Digest realm="r", nonce="n"`+"\n")
+		b.Request("ACK")
+		invite := b.Request("INVITE")
+		assert.NotEmpty(t, invite.Value("Proxy-Authorization"))
+		other := b.peer("192.0.2.3")
+		b.Respond(invite, "200 OK", "Contact: <"+other.URI("udp")+">\n"+b.SDP("passive"))
+		assert.Empty(t, other.Request("ACK").Value("Proxy-Authorization"))
+		r := <-done
+		require.NoError(t, r.err)
+		go func() { _ = r.call.Bye(t.Context()) }() // its answer is looked at below
+		bye := other.Request("BYE")
+		assert.Empty(t, bye.Value("Proxy-Authorization"))
+		other.Respond(bye, "200 OK", "")
+		waitDone(t, r.call.Done())
+	})
 }

@@ -225,7 +225,7 @@ func (o *outgoing) count() {
 
 // sendTo makes the INVITE for one hop and waits for its final response.
 func (o *outgoing) sendTo(h hop) (*gosip.ClientTx, *gosip.Response, error) {
-	req := o.request()
+	req := o.request(h)
 	sent, err := o.agent.prepare(o.ctx, req, h)
 	if err != nil {
 		return nil, nil, err
@@ -236,7 +236,7 @@ func (o *outgoing) sendTo(h hop) (*gosip.ClientTx, *gosip.Response, error) {
 	return o.agent.sendInvite(o.ctx, req, o.provisional)
 }
 
-func (o *outgoing) request() *gosip.Request {
+func (o *outgoing) request(h hop) *gosip.Request {
 	req := o.dialog.request(gosip.INVITE, o.dialog.localSeq)
 	for _, h := range append(o.agent.capabilities(), o.agent.timerOffer(sessionTimer{}, o.floor)...) {
 		req.AppendHeader(h)
@@ -246,6 +246,6 @@ func (o *outgoing) request() *gosip.Request {
 	}
 	req.AppendHeader(header("Content-Type", typeSDP))
 	req.SetBody(o.session.sdp)
-	o.credentials.sign(req)
+	o.credentials.sign(req, h.network)
 	return req
 }

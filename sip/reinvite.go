@@ -158,7 +158,7 @@ func (c *Call) reinvite(ctx context.Context, next, was session) (*gosip.Response
 		)
 		res, err := c.agent.failover(ctx, hops, func(h hop) (res *gosip.Response, err error) {
 			sent = invite.Clone()
-			c.credentials.sign(sent)
+			c.credentials.sign(sent, h.network)
 			if _, err := c.agent.prepare(ctx, sent, h); err != nil {
 				return nil, err
 			}

@@ -249,6 +249,10 @@ func (a *Agent) write(req *gosip.Request, d *dialog) (*gosip.Request, hop, error
 		if to, err = a.prepare(ctx, sent, h); err != nil {
 			return nil, err
 		}
+		if usesTLS(d.network) && !usesTLS(to.network) { // see credentials.sign
+			sent.RemoveHeader("Authorization")
+			sent.RemoveHeader("Proxy-Authorization")
+		}
 		return nil, a.transport.WriteMsg(sent)
 	})
 	return sent, to, err
