@@ -17,6 +17,7 @@ type peer struct {
 	conn net.PacketConn
 	to   net.Addr // where to send: the agent, known from its first message or set by dial
 	in   chan gosip.Message
+	seen map[string]bool // requests that were handed out, by branch
 }
 
 // newPeer opens a UDP socket.
@@ -24,7 +25,7 @@ func newPeer(t *testing.T) *peer {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &peer{t: t, conn: conn, in: make(chan gosip.Message, 100)}
+	p := &peer{t: t, conn: conn, in: make(chan gosip.Message, 100), seen: make(map[string]bool)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -86,12 +87,14 @@ func (p *peer) next(what string, f func(gosip.Message) bool) gosip.Message {
 	}
 }
 
+// request returns the next request, but none that is sent again because the answer to it took longer than T1. Each ACK counts.
 func (p *peer) request(method gosip.RequestMethod) *gosip.Request {
 	p.t.Helper()
 	msg := p.next(string(method), func(m gosip.Message) bool {
 		r, ok := m.(*gosip.Request)
-		return ok && r.Method == method
+		return ok && r.Method == method && (r.IsAck() || !p.seen[branch(r)+string(method)])
 	})
+	p.seen[branch(msg)+string(method)] = true
 	addr, err := net.ResolveUDPAddr("udp", msg.Source())
 	require.NoError(p.t, err)
 	p.to = addr
