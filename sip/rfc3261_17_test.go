@@ -110,8 +110,8 @@ func TestRFC3261_17_2_1_RefusalIsRepeated(t *testing.T) {
 func TestRFC3261_17_2_2_RepeatedRequest(t *testing.T) {
 	onStage(t, Options{MessageTypes: []string{"text/plain"}}, func(t *testing.T, s *stage) {
 		request := s.Send("MESSAGE sip:bob@192.0.2.1 SIP/2.0\nContent-Type: text/plain\n\nonce")
-		response := s.Final("MESSAGE")
-		assert.Equal(t, 200, response.Status)
+		response := s.Next()
+		assert.Equal(t, 200, response.Status, "without a provisional one before (section 8.2.6.1)")
 		for range 3 {
 			time.Sleep(20 * gosip.T1)
 			s.Repeat(request)

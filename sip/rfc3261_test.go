@@ -46,6 +46,7 @@ func TestRFC3261_8_1_1_GeneratingTheRequest(t *testing.T) {
 				assert.Equal(t, m.Method, m.CSeqMethod())
 				assert.Less(t, m.Seq(), 1<<31)
 				assert.True(t, strings.HasPrefix(m.Value("Via"), "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK"), m.Value("Via"))
+				assert.Contains(t, m.Value("Via"), ";rport", "RFC 3581 section 3")
 				fresh(m.Param("Via", "branch"))
 			}
 			for _, m := range []*siptest.Message{ack, bye} { // of the dialog (RFC 3261 §12.2.1.1)
