@@ -2,6 +2,8 @@ package sipp
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -75,14 +77,16 @@ func start(t *testing.T, network, script, port string, args ...string) *program 
 	return &program{foreign.Start(t, cmd), script, dir}
 }
 
-// freePort finds a port that nobody uses at the moment, on both transports; it is taken to be free for IPv6 too.
+// freePort finds a port that nobody uses at the moment, on both transports; it is taken to be free for IPv6 too. It is none of those that the system gives to
+// sockets that ask for any, which could take it before sipp does.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		require.NoError(t, err)
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
 		u, err := net.ListenPacket("udp", "127.0.0.1:"+port)
 		require.NoError(t, l.Close())
 		if err == nil {
@@ -104,7 +108,7 @@ func callee(t *testing.T, network string, steps func(s *scenario)) (p *program, 
 func calleeAt(t *testing.T, network, port string, steps func(s *scenario)) *program {
 	t.Helper()
 	p := start(t, network, play(false, steps), port)
-	for !listens(transport(network), net.JoinHostPort(host(network), port)) {
+	for !listens(t, network, port) {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-p.Done():
@@ -114,20 +118,32 @@ func calleeAt(t *testing.T, network, port string, steps func(s *scenario)) *prog
 	return p
 }
 
-// listens reports whether somebody has a socket at an address.
-func listens(network, address string) bool {
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", address)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err != nil
+// listens reports whether somebody has a socket at a port. It never binds the port itself: sipp would find it taken.
+func listens(t *testing.T, network, port string) bool {
+	t.Helper()
+	if transport(network) == "udp" {
+		return udpTaken(t, network, port)
 	}
-	c, err := net.Dial("tcp", address)
+	c, err := net.Dial("tcp", net.JoinHostPort(host(network), port))
 	if err == nil {
 		_ = c.Close()
 	}
 	return err == nil
+}
+
+// udpTaken asks Linux for the UDP sockets that there are: "sl local_address rem_address ...", the port in hexadecimal.
+func udpTaken(t *testing.T, network, port string) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/" + network)
+	require.NoError(t, err, "which UDP ports are taken only Linux tells")
+	n, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", n)) {
+			return true
+		}
+	}
+	return false
 }
 
 // caller starts a sipp that calls addr.
