@@ -36,10 +36,13 @@ type EncryptedChat struct {
 	// smpQuestion, under wire: the SMP in progress was asked by the peer, with a question of its own.
 	smpQuestion bool
 
-	wg sync.WaitGroup // pump, watch, follow, and sessions that come to their end
+	wg sync.WaitGroup // pump, watch, follow
 
 	mu          sync.Mutex
 	session     media                   // changed under wire, too
+	last        media                   // the one before, while pump reads it; else it has no Session
+	stay        context.Context         // ends when pump has to leave session for another one
+	leave       context.CancelFunc      // ends stay
 	moving      context.CancelCauseFunc // makes a move of ours give way, nil if there is none
 	following   bool                    // an offer of the peer's to move is being answered
 	policy      Policy
@@ -75,6 +78,7 @@ func (c *Client) newChat(ctx context.Context, call *sip.Call, m media) (*Encrypt
 		chat.security = Unavailable
 	}
 	chat.ctx, chat.cancel = context.WithCancel(c.ctx)
+	chat.stay, chat.leave = context.WithCancel(chat.ctx)
 	return chat, nil
 }
 
@@ -314,7 +318,13 @@ func (c *EncryptedChat) finish(err error) bool {
 
 // release closes what the chat holds of the layers below.
 func (c *EncryptedChat) release() {
-	c.line().Close()
+	c.mu.Lock()
+	session, last := c.session, c.last
+	c.mu.Unlock()
+	session.Close()
+	if last.Session != nil {
+		last.Close()
+	}
 	c.call.Close()
 	c.client.remove(c)
 }

@@ -57,6 +57,24 @@ func TestCloseAtAnyMoment(t *testing.T) {
 			a := stalled(t, alice)
 			go a.SetPolicy(ctx, otrchat.Never) // wants the wire
 		},
+		"move": func(t *testing.T, alice user) {
+			p := newPeer(t, nil, nil)
+			_, l := meet(t, alice, p)
+			s, err := p.msrp.NewSession(nil)
+			require.NoError(t, err)
+			require.NoError(t, l.call.Reinvite(limited(t), p.media(s, sip.SetupActive))) // and never connects
+		},
+		"moved": func(t *testing.T, alice user) {
+			p := newPeer(t, nil, nil)
+			_, l := meet(t, alice, p)
+			for range 300 { // more than there is room for
+				l.says("hello")
+			}
+			s, err := p.msrp.NewSession(nil)
+			require.NoError(t, err)
+			require.NoError(t, l.moves(p, p.media(s, sip.SetupActPass), s))
+			go l.call.Reinvite(limited(t), p.media(s, sip.SetupActPass)) // waits
+		},
 		"full of events": func(t *testing.T, alice user) {
 			_, l := meet(t, alice, newPeer(t, nil, nil))
 			for range 600 {

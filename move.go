@@ -29,7 +29,7 @@ func (c *EncryptedChat) move(lost media) bool {
 	defer cancel()
 	limited, cancel = until(limited, c.ended)
 	defer cancel()
-	if c.lock(limited) == nil {
+	if c.lockToMove(limited) == nil {
 		c.setMoving(done)
 		err := c.moveFrom(limited, lost)
 		c.setMoving(nil)
@@ -39,6 +39,27 @@ func (c *EncryptedChat) move(lost media) bool {
 		}
 	}
 	return c.line() != lost || context.Cause(ctx) == errGaveWay
+}
+
+// lockToMove takes the wire once pump has come to the session that the chat has now, so that there are never more than that one and the one before.
+func (c *EncryptedChat) lockToMove(ctx context.Context) error {
+	for {
+		if err := c.lock(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		settled, changed := c.last.Session == nil, c.changed
+		c.mu.Unlock()
+		if settled {
+			return nil
+		}
+		c.unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // moveFrom, under wire, does it, unless the peer was faster or the end of the session has other reasons.
@@ -115,7 +136,7 @@ func (c *EncryptedChat) followTo(r *sip.Reinvitation) error {
 	if !c.client.suits(r.Offer()) {
 		return r.Reject(ctx, statusNotAcceptable, "")
 	}
-	if err := c.lock(ctx); err != nil {
+	if err := c.lockToMove(ctx); err != nil {
 		return err
 	}
 	defer c.unlock()
@@ -148,35 +169,48 @@ func (c *EncryptedChat) replace(m media, failed error) error {
 
 func (c *EncryptedChat) swap(m media) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil {
+		defer c.mu.Unlock()
 		return c.err
 	}
-	last := c.session
-	c.session = m
+	time.AfterFunc(lingerTimeout, c.leave) // what was sent before may still be on its way
+	c.last, c.session = c.session, m
+	c.stay, c.leave = context.WithCancel(c.ctx)
 	c.cpim = accepts(c.call.Remote().AcceptTypes, "message/cpim")
+	asked := c.waiting != nil
 	c.signal()
-	c.wg.Add(1)
-	c.client.wg.Go(func() { // what was sent before may still be on its way
-		defer c.wg.Done()
-		ctx, cancel := context.WithTimeout(c.ctx, lingerTimeout)
-		defer cancel()
-		last.Shutdown(ctx)
-	})
+	c.mu.Unlock()
+	if asked { // what OTR had sent may be lost
+		if err := c.start(c.ctx); err != nil {
+			c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
+		}
+	}
 	return nil
 }
 
-// moved waits for the end of the chat or another session in the place of last, and tells whether it is the latter.
+// moved waits for the end of the chat or another session in the place of last, and tells whether it is the latter. It is for pump, which reads that one
+// from then on.
 func (c *EncryptedChat) moved(last media) bool {
 	for {
 		c.mu.Lock()
 		now, err, changed := c.session, c.err, c.changed
+		if now != last {
+			c.last = media{}
+			c.signal()
+		}
 		c.mu.Unlock()
 		if now != last || err != nil {
 			return now != last
 		}
 		<-changed
 	}
+}
+
+// part ends a session that the chat has left: its answers and reports are written.
+func (c *EncryptedChat) part(s media) {
+	ctx, cancel := context.WithTimeout(c.ctx, lingerTimeout)
+	defer cancel()
+	s.Shutdown(ctx)
 }
 
 func (c *EncryptedChat) isLeaving() bool {

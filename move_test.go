@@ -42,7 +42,7 @@ func TestChatMovesToANewWay(t *testing.T) {
 			if c.both {
 				p = r.options("bob")
 			}
-			o.Policy, o.Relay.Shared = otrchat.Always, c.shared
+			o.Policy, o.Relay.Shared, o.OTRTimeout, p.OTRTimeout = otrchat.Always, c.shared, time.Hour, time.Hour
 			a, b := encrypted(t, newUser(t, "alice", o), newUser(t, "bob", p))
 			says(t, a, b, "before", true)
 			moved := func() bool { return auth.alice.Load() > 2 && (!c.both || auth.bob.Load() > 2) }
@@ -112,6 +112,56 @@ func TestRFC3261_14_2_PeerMovesTheChat(t *testing.T) {
 	_, end := rest(t, a)
 	require.Error(t, end)
 	<-l.call.Done()
+}
+
+// Moves overtake nothing and lose nothing, also where the application takes its events late: what came before a move is shown and reported before what came after it.
+func TestRFC3261_14_2_MovesKeepTheOrder(t *testing.T) {
+	p := newPeer(t, nil, nil)
+	a, l := meet(t, newUser(t, "alice", &otrchat.Options{Policy: otrchat.Never}), p)
+	var texts []string
+	var said []*msrp.Delivery
+	say := func(n int) {
+		for range n {
+			texts = append(texts, fmt.Sprint(len(texts)))
+			said = append(said, l.says(texts[len(texts)-1]))
+		}
+	}
+	move := func() error {
+		s, err := p.msrp.NewSession(nil)
+		require.NoError(t, err)
+		return l.moves(p, p.media(s, sip.SetupActPass), s)
+	}
+	say(400) // more than there is room for
+	require.NoError(t, move())
+	say(10)
+	again := make(chan error, 1)
+	go func() { again <- move() }()
+	for _, text := range texts {
+		require.Equal(t, text, next[otrchat.Message](t, a).Text)
+	}
+	require.NoError(t, <-again)
+	say(10)
+	for _, text := range texts[410:] {
+		require.Equal(t, text, next[otrchat.Message](t, a).Text)
+	}
+	for _, d := range said {
+		waits(t, d, 0)
+	}
+}
+
+// A key exchange that a move interrupts begins again.
+func TestMoveDuringTheKeyExchange(t *testing.T) {
+	p := newPeer(t, nil, nil)
+	a, l := meet(t, newUser(t, "alice", &otrchat.Options{Policy: otrchat.Always, OTRTimeout: time.Hour}), p)
+	l.understands() // the query
+	l.hears()       // the D-H Key, which the other end of the line loses
+	s, err := p.msrp.NewSession(nil)
+	require.NoError(t, err)
+	require.NoError(t, l.moves(p, p.media(s, sip.SetupActPass), s))
+	l.turns(otrsession.Encrypted)
+	lock(t, a, otrchat.Unverified)
+	waits(t, l.encrypts("here I am"), 0)
+	require.Equal(t, "here I am", next[otrchat.Message](t, a).Text)
 }
 
 // An offer that we cannot take leaves the chat where it is.

@@ -1,6 +1,7 @@
 package otrchat
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -19,8 +20,12 @@ func (c *EncryptedChat) pump() {
 	defer c.wg.Done()
 	defer close(c.done)
 	for {
-		s := c.line()
-		c.drain(s)
+		s, stay := c.reading()
+		c.drain(stay, s)
+		if s != c.line() {
+			c.part(s)
+			c.drain(c.ctx, s)
+		}
 		if !c.moved(s) {
 			break
 		}
@@ -28,10 +33,17 @@ func (c *EncryptedChat) pump() {
 	<-c.ended // watch knows why
 }
 
-// drain takes what a session has until its end.
-func (c *EncryptedChat) drain(s media) {
+// reading is what pump takes messages from, until it ends or stay does: that is a while after the chat has left it.
+func (c *EncryptedChat) reading() (s media, stay context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session, c.stay
+}
+
+// drain takes what a session has until its end or that of stay.
+func (c *EncryptedChat) drain(stay context.Context, s media) {
 	for c.waitForRoom(s) {
-		m, err := s.Receive(c.ctx)
+		m, err := s.Receive(stay)
 		if err != nil {
 			return
 		}
@@ -39,9 +51,11 @@ func (c *EncryptedChat) drain(s media) {
 	}
 }
 
-// waitForRoom waits until the application has taken events, false when the chat was closed. Once the session has ended there is no need for room:
-// what its inbox holds is bounded.
+// waitForRoom waits until the application has taken events, false when the chat was closed. Once the chat and the session have ended there is no need
+// for room: what is in the inbox then is bounded.
 func (c *EncryptedChat) waitForRoom(s media) bool {
+	var over <-chan struct{}
+	ended := c.ended
 	for {
 		wait := c.events.full()
 		if wait == nil {
@@ -49,7 +63,9 @@ func (c *EncryptedChat) waitForRoom(s media) bool {
 		}
 		select {
 		case <-wait:
-		case <-s.Done():
+		case <-ended:
+			ended, over = nil, s.Done()
+		case <-over:
 			return c.ctx.Err() == nil
 		case <-c.ctx.Done():
 			return false
