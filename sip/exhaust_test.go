@@ -2,7 +2,9 @@ package sip
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -135,5 +137,23 @@ func TestAnswersOverTLSGoOverNothingElse(t *testing.T) {
 		assert.Empty(t, bye.Value("Proxy-Authorization"))
 		other.Respond(bye, "200 OK", "")
 		waitDone(t, r.call.Done())
+	})
+}
+
+// The names in a certificate that is not trusted are anybody's text.
+func TestNamesInCertificatesAreCleaned(t *testing.T) {
+	now := time.Now()
+	theirs, ours := secured(t, "x\n\x1b[31m.example.com"), secured(t, "192.0.2.2")
+	ours.Time = func() time.Time { return now }
+	onStage(t, Options{TLS: ours, Resolver: anyResolver{ips: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}}, func(t *testing.T, b *stage) {
+		l, err := b.net.Host("192.0.2.2").Listen(5061)
+		require.NoError(t, err)
+		done := inviteTo(t.Context(), b.agent, "sip:peer@example.com:5061;transport=tls")
+		c, err := l.Accept()
+		require.NoError(t, err)
+		assert.Error(t, tls.Server(c, theirs).Handshake())
+		err = (<-done).err
+		assert.ErrorAs(t, err, new(x509.HostnameError))
+		assert.True(t, isText(err.Error()), "%q", err)
 	})
 }

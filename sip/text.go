@@ -34,6 +34,13 @@ func printable(s string) string {
 	return s
 }
 
+// A shownError is an error whose text may hold what a peer wrote, the names in its certificate for example.
+type shownError struct{ error }
+
+func (e shownError) Error() string { return printable(e.error.Error()) }
+
+func (e shownError) Unwrap() error { return e.error }
+
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // quote escapes a display name for use inside a quoted-string (RFC 3261 §25.1).

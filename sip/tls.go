@@ -93,7 +93,7 @@ func (s *streams) shakeTLS(ctx context.Context, c *stream) error {
 		conn = tls.Server(c.Conn, config)
 	}
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return err
+		return shownError{err}
 	}
 	state := conn.ConnectionState()
 	c.Conn, c.tls = conn, &state
