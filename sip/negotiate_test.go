@@ -306,6 +306,42 @@ func TestSameSession(t *testing.T) {
 	}
 }
 
+// The largest message that each side takes is told to the other, in offer and answer.
+func TestRFC4975_8_6_MaxSizeBothWays(t *testing.T) {
+	offer, ours := media(func(m *Media) { m.MaxSize = 9 }), media(func(m *Media) { m.MaxSize = 1 << 40 })
+	assert.Equal(t, int64(9), readOffered(t, string(appendOffer(nil, origin{1, 1}, offer))).MaxSize)
+	sdp, _, _, err := answers(t, offer, ours)
+	require.NoError(t, err)
+	assert.Contains(t, sdp, "\r\na=max-size:1099511627776\r\n")
+	sdp, _, _, err = answers(t, offer, testMedia("x"))
+	require.NoError(t, err)
+	assert.NotContains(t, sdp, "max-size", "ours has no limit, whatever theirs is")
+}
+
+// The line of a file transfer keeps its place with port 0, and the chat beside it is taken; alone it makes no session.
+func TestRFC5547_6_FileTransferIsDeclined(t *testing.T) {
+	for _, attribute := range []string{"file-selector:name:\"x\" size:1", "file-transfer-id:aCQYuBRVoUPGVsFZkCK98vzcX2FXDIk2"} {
+		file := "m=message 2855 TCP/MSRP *\na=path:msrp://127.0.0.1:2855/f;tcp\na=accept-types:*\na=" + attribute + "\n"
+		d, err := parseSDP([]byte("v=0\n" + file + after(peerOffer)))
+		require.NoError(t, err)
+		chat, offered, err := d.offered(false)
+		require.NoError(t, err)
+		assert.Equal(t, 1, chat)
+		ours, err := answerTo(offered, testMedia("ours"))
+		require.NoError(t, err)
+		answer, err := parseSDP(appendAnswer(nil, origin{1, 1}, d, chat, ours))
+		require.NoError(t, err)
+		require.Len(t, answer.media, 2)
+		assert.Equal(t, "0", answer.media[0].port)
+		assert.NotEqual(t, "0", answer.media[1].port)
+
+		d, err = parseSDP([]byte("v=0\n" + file))
+		require.NoError(t, err)
+		_, _, err = d.offered(false)
+		assert.ErrorIs(t, err, ErrMedia)
+	}
+}
+
 // Which line of a further offer is the chat.
 func TestRFC3264_8_ReofferedLine(t *testing.T) {
 	const file = "m=message 2855 TCP/MSRP *\na=path:msrp://127.0.0.1:2855/f;tcp\na=accept-types:*\na=file-selector:name:\"x\"\na=sendonly\n"
