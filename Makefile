@@ -32,8 +32,9 @@ boundary: ## the import rules, first of all tests because they are quick
 race: ## the tests of every module, interop included, with the race detector
 	@$(EACH) go test -race -shuffle=on -timeout=$(TIMEOUT) ./...
 
-cost: ## the tests of memory and allocations that the race detector would spoil
+cost: ## the tests of memory, allocations and many texts that the race detector would spoil or make slow
 	@go test -count=1 -run='AreSmall$$|AllocatesNothing$$' ./msrp/...
+	@go test -count=1 -run='^TestThousandTextsEachWay$$' .
 
 fuzz: ## run every fuzz target for FUZZTIME (5s)
 	@$(EACH) "$(CURDIR)/scripts/fuzz.sh" $(FUZZTIME)

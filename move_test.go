@@ -18,15 +18,18 @@ import (
 	"github.com/otrchat/otrchat/sip"
 )
 
-// brieflyOnce lets each user in, does not prolong what the user has got, and then is as usual.
-type brieflyOnce struct{ alice, bob atomic.Int32 }
+// brieflyOnce prolongs what a user has got, from an armed moment on once not, and then again.
+type brieflyOnce struct {
+	armed      atomic.Bool
+	alice, bob atomic.Int32 // so often asked since then
+}
 
 func (b *brieflyOnce) HA1(ctx context.Context, username, realm string, a relay.Algorithm) (string, error) {
 	asked := &b.alice
 	if username == "bob" {
 		asked = &b.bob
 	}
-	if asked.Add(1) == 2 {
+	if b.armed.Load() && asked.Add(1) == 1 {
 		return "", errors.New("not now")
 	}
 	return passwords.HA1(ctx, username, realm, a)
@@ -45,7 +48,8 @@ func TestChatMovesToANewWay(t *testing.T) {
 			o.Policy, o.Relay.Shared, o.OTRTimeout, p.OTRTimeout = otrchat.Always, c.shared, time.Hour, time.Hour
 			a, b := encrypted(t, newUser(t, "alice", o), newUser(t, "bob", p))
 			says(t, a, b, "before", true)
-			moved := func() bool { return auth.alice.Load() > 2 && (!c.both || auth.bob.Load() > 2) }
+			auth.armed.Store(true)
+			moved := func() bool { return auth.alice.Load() > 1 && (!c.both || auth.bob.Load() > 1) }
 			require.Eventually(t, moved, patience, time.Millisecond)
 			says(t, a, b, "after", true)
 			says(t, b, a, "and back", true)
@@ -60,8 +64,10 @@ func TestChatMovesToANewWay(t *testing.T) {
 
 // A peer that does not follow ends the chat with what has happened to the way through the relay.
 func TestPeerDoesNotFollow(t *testing.T) {
-	r := newRelayOf(t, &testRelay{auth: new(brieflyOnce), life: 2 * time.Second})
+	auth := new(brieflyOnce)
+	r := newRelayOf(t, &testRelay{auth: auth, life: 2 * time.Second})
 	a, _ := encrypts(t, newUser(t, "alice", r.options("alice")), r.peer(nil))
+	auth.armed.Store(true)
 	_, end := rest(t, a)
 	require.ErrorIs(t, end, otrchat.ErrRelay)
 	require.ErrorIs(t, end, msrp.ErrExpired)

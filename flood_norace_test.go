@@ -1,0 +1,5 @@
+//go:build !race
+
+package otrchat_test
+
+const manyTexts = 1000
