@@ -3,6 +3,7 @@ package sip
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,8 @@ func TestRFC3261_8_1_3_3_SeveralVias(t *testing.T) {
 		done := inviteTo(t.Context(), v.agent, bob.URI("udp"))
 		invite := bob.Request("INVITE")
 		bob.Respond(invite, "486 Busy Here", "Via: "+invite.Value("Via")+"\nVia: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bKother\n")
+		bob.Respond(invite, "180 Ringing", "") // the INVITE is not sent again
+		bob.None(100 * time.Millisecond)       // sipgo serves messages side by side: the 200 shall not come first
 		bob.Respond(invite, "200 OK", bob.SDP("passive"))
 		r := <-done
 		require.NoError(t, r.err, "the 486 was for another")
