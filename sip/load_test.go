@@ -21,6 +21,7 @@ import (
 const (
 	inARow = 1000
 	atOnce = 200
+	burst  = 600
 )
 
 // A crowd is two agents in memory of which one calls the other again and again.
@@ -46,7 +47,7 @@ func newCrowd(t *testing.T, network string, datagrams func(from, to netip.AddrPo
 func (c *crowd) agent(name, ip string) *Agent {
 	c.t.Helper()
 	h := c.network.Host(ip)
-	a, err := New(&Options{Address: "sip:" + name + "@example.com", MaxCalls: 2 * (atOnce + 1), MaxInvitations: atOnce, Dialer: h})
+	a, err := New(&Options{Address: "sip:" + name + "@example.com", MaxCalls: 2 * (burst + 1), MaxInvitations: burst, Dialer: h})
 	require.NoError(c.t, err)
 	h.Attach(c.t, a)
 	return a
@@ -125,6 +126,21 @@ func TestTwoHundredCallsAtOnce(t *testing.T) {
 			wg.Go(c.call)
 		}
 		wg.Wait()
+		c.leaves()
+	})
+}
+
+// More calls at once than the connection between two agents holds messages: neither stops reading to wait for the other.
+func TestBurstOfCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, "tcp", nil)
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range burst {
+			wg.Go(c.call)
+		}
+		wg.Wait()
+		assert.Zero(t, time.Since(begin))
 		c.leaves()
 	})
 }

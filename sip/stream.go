@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -13,7 +14,7 @@ import (
 
 const (
 	writeTimeout = 10 * time.Second
-	maxWriters   = 64 // messages that wait for one connection before we stop reading from it
+	maxWriters   = 64 // responses and ACKs that wait for one connection before we stop reading from it
 )
 
 // A stream is a connection that carries SIP messages, with limits.
@@ -36,6 +37,7 @@ type stream struct {
 	room    sync.Cond  // signalled when writers falls or the connection closes
 	writers int
 	closed  bool
+	asking  chan struct{} // one request of ours at a time waits for writing, so that responses need not wait for all of them
 	writing chan struct{} // one message at a time, also on a caller's own net.Conn; a channel, so that those who wait see the end of the connection
 }
 
@@ -118,8 +120,20 @@ func (c *stream) Read(b []byte) (int, error) {
 	}
 }
 
-// Write writes a whole message or closes the connection, because half a message cannot be taken back.
+// Write writes a whole message or closes the connection, because half a message cannot be taken back. What the peer's messages cause counts as
+// long as it waits, and goes before our own requests: if those counted too, two agents that call each other often could both stop reading.
 func (c *stream) Write(b []byte) (int, error) {
+	if isOwed(b) {
+		c.count(1)
+		defer c.count(-1)
+	} else {
+		select {
+		case c.asking <- struct{}{}:
+			defer func() { <-c.asking }()
+		case <-c.gone:
+			return 0, net.ErrClosed
+		}
+	}
 	n := 0
 	err := c.exclusively(func() (err error) {
 		n, err = c.Conn.Write(b)
@@ -128,10 +142,13 @@ func (c *stream) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// isOwed reports whether what is written is a response or an ACK, or a ping or pong.
+func isOwed(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("SIP/")) || bytes.HasPrefix(b, []byte("ACK ")) || bytes.HasPrefix(b, []byte("\r\n"))
+}
+
 // exclusively runs write, which writes to the connection in a time that is bounded, and closes the connection if it fails.
 func (c *stream) exclusively(write func() error) error {
-	c.count(1)
-	defer c.count(-1)
 	select {
 	case c.writing <- struct{}{}:
 	case <-c.gone:

@@ -213,7 +213,8 @@ func (s *streams) at(key string) *stream {
 // add hands a connection to sipgo. The one that was silent longest makes room where there are too many. Of two that
 // were dialled to the same hop at the same time the first stays.
 func (s *streams) add(c *stream) (*stream, error) {
-	c.owner, c.ready, c.gone, c.writing = s, make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	c.owner, c.ready, c.gone = s, make(chan struct{}), make(chan struct{})
+	c.asking, c.writing = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.room.L = &c.mu
 	c.touch()
 
