@@ -60,16 +60,7 @@ func TestRFC4028_5_MinSEBeyondReason(t *testing.T) {
 func TestStrangersFindNoRoomAmongOurs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(siptest.Network)
-		a, err := New(&Options{Address: "sip:bob@example.com", Dialer: n.Host("192.0.2.1"), MaxConnections: 1})
-		require.NoError(t, err)
-		n.Host("192.0.2.1").Attach(t, a)
-		l, err := n.Host("192.0.2.2").Listen(5060)
-		require.NoError(t, err)
-		inviteTo(t.Context(), a, "sip:carol@192.0.2.2;transport=tcp")
-		ours, err := l.Accept()
-		require.NoError(t, err)
-		defer ours.Close()
-		time.Sleep(time.Second)
+		connectionOfOurs(t, n, 1)
 		c, err := n.Host("192.0.2.3").DialContext(t.Context(), "tcp", "192.0.2.1:5060")
 		require.NoError(t, err)
 		defer c.Close()

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -194,20 +195,27 @@ func misbehaves(t *testing.T, script func(t *testing.T, b *stage)) {
 	})
 }
 
+// connectionOfOurs is the other end of the connection by which an agent at 192.0.2.1, which takes max connections, calls 192.0.2.2.
+func connectionOfOurs(t *testing.T, n *siptest.Network, max int) net.Conn {
+	t.Helper()
+	a, err := New(&Options{Address: "sip:bob@example.com", Dialer: n.Host("192.0.2.1"), MaxConnections: max})
+	require.NoError(t, err)
+	n.Host("192.0.2.1").Attach(t, a)
+	l, err := n.Host("192.0.2.2").Listen(5060)
+	require.NoError(t, err)
+	inviteTo(t.Context(), a, "sip:carol@192.0.2.2;transport=tcp")
+	ours, err := l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, ours.Close()) })
+	time.Sleep(time.Second)
+	return ours
+}
+
 // However many connections strangers open, those that we opened stay.
 func TestStrangersCloseNoConnectionOfOurs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(siptest.Network)
-		a, err := New(&Options{Address: "sip:bob@example.com", Dialer: n.Host("192.0.2.1"), MaxConnections: 4})
-		require.NoError(t, err)
-		n.Host("192.0.2.1").Attach(t, a)
-		l, err := n.Host("192.0.2.2").Listen(5060)
-		require.NoError(t, err)
-		inviteTo(t.Context(), a, "sip:carol@192.0.2.2;transport=tcp")
-		ours, err := l.Accept()
-		require.NoError(t, err)
-		defer ours.Close()
-		time.Sleep(time.Second)
+		ours := connectionOfOurs(t, n, 4)
 		for range 10 {
 			c, err := n.Host("192.0.2.3").DialContext(t.Context(), "tcp", "192.0.2.1:5060")
 			require.NoError(t, err)
@@ -215,7 +223,7 @@ func TestStrangersCloseNoConnectionOfOurs(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		require.NoError(t, ours.SetReadDeadline(time.Now().Add(time.Second)))
-		_, err = io.ReadAll(ours)
+		_, err := io.ReadAll(ours)
 		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "it is open")
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 	"github.com/otrchat/otrchat/sip/siptest"
 )
 
@@ -209,7 +210,7 @@ func TestLostDatagrams(t *testing.T) {
 // Over real sockets no descriptor is left either, of 500 calls over each network.
 func TestCallsLeaveNoDescriptor(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
-		t.Skip("this system does not tell its file descriptors in /proc/self/fd")
+		foreign.Missing(t, "/proc/self/fd, where a system tells its file descriptors,")
 	}
 	networks(t, func(t *testing.T, network string) {
 		alice, bob := newTestAgent(t, &Options{}, network), newTestAgent(t, &Options{}, network)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 	"github.com/otrchat/otrchat/msrp/relay"
 )
 
@@ -69,7 +70,7 @@ func TestUsersFileNamesTheLine(t *testing.T) {
 
 func TestUsersFileOfOthers(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("file modes mean nothing here")
+		foreign.Missing(t, "a system with file modes")
 	}
 	u := users{path: write(t, "users", []byte(alice.line("wonderland")))}
 	for mode, private := range map[os.FileMode]bool{0o600: true, 0o640: true, 0o440: true, 0o644: false, 0o660: false, 0o602: false, 0o601: false} {
