@@ -56,6 +56,7 @@ func New(o *Options) (*Client, error) {
 	}
 	endpoint, err := msrp.New(&msrp.Options{
 		Host: opts.MSRPHost, TLS: opts.dialTLS(), MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
+		Dialer: opts.SIP.Dialer, // whoever sends SIP through a proxy would give themselves away by MSRP that goes directly
 	})
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)

@@ -52,8 +52,8 @@ type Options struct {
 	// Focus says that we are the focus of a conference: OTR is never used. Default: false.
 	Focus bool
 	// SIP is what else there is to say of SIP: an outbound proxy, an instance ID for the registrar, a resolver and so on. What the Client itself
-	// decides does not count there: Address, DisplayName, Username, Password, Realm, Focus, AcceptTLS, MessageTypes and Logger. Default: the
-	// defaults of sip.Options.
+	// decides does not count there: Address, DisplayName, Username, Password, Realm, Focus, AcceptTLS, MessageTypes and Logger. Its Dialer
+	// opens the connections of MSRP too, to peers and relays, where the address may hold a host name. Default: the defaults of sip.Options.
 	SIP sip.Options
 	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
 	// Default: that address.
