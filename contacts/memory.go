@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/otrchat/otrchat/contacts/internal/watch"
 )
 
 // Memory is a [Store] that lives as long as the process. Use [NewMemory]. It holds at most
@@ -13,10 +15,11 @@ import (
 type Memory struct {
 	mu       sync.Mutex
 	contacts map[string]Contact
-	sequence uint64 // of all contacts together, so that no revision comes twice
+	sequence uint64        // of all contacts together, so that no revision comes twice
+	changed  chan struct{} // closed by the next change; nil when nobody waits for one
 }
 
-var _ Store = (*Memory)(nil)
+var _ Watcher = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory { return &Memory{contacts: make(map[string]Contact)} }
@@ -57,6 +60,7 @@ func (m *Memory) Save(ctx context.Context, c Contact) (Contact, error) {
 	m.sequence++
 	c.Revision = m.sequence
 	m.contacts[c.Address] = c
+	m.tell()
 	return c.Clone(), nil
 }
 
@@ -76,7 +80,16 @@ func (m *Memory) Delete(ctx context.Context, address string, revision uint64) er
 		return ErrConflict
 	}
 	delete(m.contacts, address)
+	m.tell()
 	return nil
+}
+
+// tell wakes whoever watches. m.mu is held.
+func (m *Memory) tell() {
+	if m.changed != nil {
+		close(m.changed)
+		m.changed = nil
+	}
 }
 
 // All implements [Store]. It yields the contacts as they are when the loop starts.
@@ -104,6 +117,40 @@ func (m *Memory) snapshot() []Contact {
 		all = append(all, m.contacts[address])
 	}
 	return all
+}
+
+// Watch implements [Watcher]. Changes are told at once.
+func (m *Memory) Watch(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var changed <-chan struct{}
+		snapshot := func(context.Context) (revisions map[string]uint64, err error) {
+			revisions, changed = m.revisions()
+			return revisions, nil
+		}
+		wait := func(ctx context.Context) error {
+			select {
+			case <-changed:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		watch.Changes(ctx, snapshot, wait)(yield)
+	}
+}
+
+// revisions returns the revision of each address, and what the next change closes.
+func (m *Memory) revisions() (map[string]uint64, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.changed == nil {
+		m.changed = make(chan struct{})
+	}
+	revisions := make(map[string]uint64, len(m.contacts))
+	for address, c := range m.contacts {
+		revisions[address] = c.Revision
+	}
+	return revisions, m.changed
 }
 
 // enter is how each call with an address begins.

@@ -51,3 +51,44 @@ func TestUpdateGivesUp(t *testing.T) {
 		assert.Equal(t, 5*time.Millisecond, time.Since(start))
 	})
 }
+
+// Changes are told at once, and whoever is slow finds them together.
+func TestMemoryWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, start := contacts.NewMemory(), time.Now()
+		save := func(address string, revision uint64) contacts.Contact {
+			c, err := m.Save(t.Context(), contacts.Contact{Address: address, Revision: revision})
+			require.NoError(t, err)
+			return c
+		}
+		old := save("old@example.com", 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		told, busy := make(chan string), make(chan struct{})
+		var last error
+		go func() {
+			defer close(told)
+			for address, err := range m.Watch(ctx) {
+				last = err
+				told <- address
+				<-busy
+			}
+		}()
+		assert.Empty(t, <-told)
+		busy <- struct{}{}
+		save("sip:Alice@Example.com", 0)
+		assert.Equal(t, "Alice@example.com", <-told)
+
+		require.NoError(t, m.Delete(ctx, "old@example.com", old.Revision))
+		bob := save("bob@example.com", 0)
+		save("bob@example.com", bob.Revision)
+		close(busy)
+		assert.Equal(t, "bob@example.com", <-told)
+		assert.Equal(t, "old@example.com", <-told)
+		cancel()
+		assert.Empty(t, <-told)
+		_, more := <-told
+		assert.False(t, more)
+		assert.Equal(t, context.Canceled, last)
+		assert.Equal(t, start, time.Now(), "nothing had to wait")
+	})
+}

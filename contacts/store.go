@@ -7,6 +7,8 @@ import (
 	"iter"
 	"math/rand/v2"
 	"time"
+
+	"github.com/otrchat/otrchat/contacts/internal/watch"
 )
 
 // Errors of every [Store]. Test for them with errors.Is.
@@ -43,6 +45,20 @@ type Store interface {
 	// is not locked meanwhile: the loop may call any method. Whether contacts that are changed
 	// during the loop come in their old or new form is not defined.
 	All(ctx context.Context) iter.Seq2[Contact, error]
+}
+
+// Watcher is a [Store] that can tell of changes, those made by another process or on another machine included. It is optional: ask with a type
+// assertion. The stores of this project are Watchers.
+type Watcher interface {
+	Store
+	// Watch yields the normalised address of each contact that was saved or deleted, by whomever, the caller included: load it to learn what it is now.
+	// The first thing it yields is "": watching has begun, and what is loaded from now on misses no change. A later "" means that any contact may have changed.
+	// Several changes of a contact may be told as one, and a contact that was stored and deleted again soon afterwards may not be told at all. It may take a
+	// few seconds until a change is told; no change is lost, however long the loop is busy, and nothing is held for it meanwhile that grows with the changes.
+	// The loop may call any method, and may be left at any time.
+	//
+	// Watch runs until ctx ends or the store fails; the last thing that it yields is the error.
+	Watch(ctx context.Context) iter.Seq2[string, error]
 }
 
 const updateTries = 100
@@ -83,12 +99,5 @@ func Update(ctx context.Context, s Store, address string, f func(*Contact) error
 // writers of one contact get out of each other's way.
 func pause(ctx context.Context, try int) error {
 	limit := min(time.Duration(try+1)*time.Millisecond, 20*time.Millisecond)
-	t := time.NewTimer(rand.N(limit))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return watch.Sleep(ctx, rand.N(limit))
 }
