@@ -3,8 +3,8 @@ package notify
 import (
 	"context"
 	"log/slog"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/otrchat/otrchat/notify/internal/plain"
 )
 
 // maxLogged is how many bytes of each text of a notification Slog writes.
@@ -21,9 +21,9 @@ func Slog(l *slog.Logger) Notifier {
 	return Func(func(ctx context.Context, n Notification) error {
 		l.LogAttrs(ctx, level(n.Urgency), "notification",
 			slog.String("kind", n.Kind.String()),
-			slog.String("contact", clip(n.Contact)),
-			slog.String("title", clip(n.Title)),
-			slog.String("body", clip(n.Body)),
+			slog.String("contact", plain.Cut(n.Contact, maxLogged)),
+			slog.String("title", plain.Cut(n.Title, maxLogged)),
+			slog.String("body", plain.Cut(n.Body, maxLogged)),
 			slog.Time("at", n.Time))
 		return nil
 	})
@@ -37,16 +37,4 @@ func level(u Urgency) slog.Level {
 		return slog.LevelError
 	}
 	return slog.LevelWarn
-}
-
-// clip cuts s to maxLogged bytes, between two characters, and replaces what is not UTF-8.
-func clip(s string) string {
-	if len(s) > maxLogged {
-		end := maxLogged
-		for end > maxLogged-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-			end--
-		}
-		s = s[:end] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }
