@@ -1,0 +1,68 @@
+package command
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// head keeps the beginning of what is written to it.
+type head struct{ kept []byte }
+
+func (h *head) Write(b []byte) (int, error) {
+	h.kept = append(h.kept, b[:min(len(b), maxOutput-len(h.kept))]...)
+	return len(b), nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	kept []byte
+	cut  bool
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.kept = append(t.kept, b[max(0, len(b)-maxOutput):]...)
+	if over := len(t.kept) - maxOutput; over > 0 || len(b) > maxOutput {
+		t.kept = append(t.kept[:0], t.kept[max(0, over):]...)
+		t.cut = true
+	}
+	return len(b), nil
+}
+
+// String begins with a whole word, because hide knows no others.
+func (t *tail) String() string {
+	s := string(t.kept)
+	if t.cut {
+		_, s, _ = strings.Cut(s, " ")
+	}
+	return s
+}
+
+var word = regexp.MustCompile(`[\pL\pM\pN]+`)
+
+// hide makes one line of a program's output, without the words of its input and arguments.
+func (c *Command) hide(output string) string {
+	secret := make(map[string]bool)
+	for _, text := range append([]string{c.Stdin}, c.Args...) {
+		for _, w := range word.FindAllString(text, -1) {
+			secret[w] = true
+		}
+	}
+	return word.ReplaceAllStringFunc(oneLine(output), func(w string) string {
+		if secret[w] {
+			return "…"
+		}
+		return w
+	})
+}
+
+// oneLine is s without control and format characters, such as those that turn the direction of text.
+func oneLine(s string) string {
+	clean := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.C, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return strings.Join(strings.Fields(clean), " ")
+}
