@@ -71,7 +71,7 @@ func (c Contact) Normalized() (Contact, error) {
 	}
 	for i := range c.Keys {
 		k := &c.Keys[i]
-		k.FirstSeen, k.LastSeen, k.VerifiedAt = stored(k.FirstSeen), stored(k.LastSeen), stored(k.VerifiedAt)
+		k.FirstSeen, k.LastSeen, k.VerifiedAt, k.Unannounced = stored(k.FirstSeen), stored(k.LastSeen), stored(k.VerifiedAt), stored(k.Unannounced)
 	}
 	return c, nil
 }
@@ -110,7 +110,7 @@ func (c *Contact) checkKey(i int) error {
 	case k.Trust < Unverified || k.Trust > Revoked:
 		return &FieldError{field("Trust"), "unknown trust"}
 	}
-	for _, t := range []time.Time{k.FirstSeen, k.LastSeen, k.VerifiedAt} {
+	for _, t := range []time.Time{k.FirstSeen, k.LastSeen, k.VerifiedAt, k.Unannounced} {
 		if y := t.UTC().Year(); y < 1 || y > 9999 {
 			return &FieldError{fmt.Sprintf("Keys[%d]", i), "a time outside the years 1 to 9999"}
 		}

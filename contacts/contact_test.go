@@ -74,7 +74,7 @@ func TestLearn(t *testing.T) {
 	assert.Equal(t, contacts.KeyKnown, c.Learn(fpA, day1), "both are known now")
 	assert.Equal(t, []contacts.Key{
 		{Fingerprint: fpA, FirstSeen: day0, LastSeen: day1},
-		{Fingerprint: fpB, FirstSeen: day1, LastSeen: day1},
+		{Fingerprint: fpB, FirstSeen: day1, LastSeen: day1, Unannounced: day1},
 	}, c.Keys)
 
 	require.NoError(t, c.Revoke(fpA))
@@ -85,6 +85,38 @@ func TestLearn(t *testing.T) {
 
 	c.Keys = c.Keys[:1]
 	assert.Equal(t, contacts.KeyChanged, c.Learn(fpB, day1), "a revoked key was known as well")
+}
+
+// A change that nobody told the user of comes again, once for each time that somebody had to do it.
+func TestAnnounced(t *testing.T) {
+	for name, tt := range map[string]struct {
+		after time.Duration
+		do    func(*contacts.Contact) error
+		want  contacts.Change
+	}{
+		"too soon":            {contacts.AnnounceWithin - 1, nil, contacts.KeyKnown},
+		"nobody did":          {contacts.AnnounceWithin, nil, contacts.KeyChanged},
+		"the clock went back": {-contacts.AnnounceWithin, nil, contacts.KeyChanged},
+		"clocks differ":       {-time.Second, nil, contacts.KeyKnown},
+		"announced":           {time.Hour, func(c *contacts.Contact) error { return c.Announced(fpB) }, contacts.KeyKnown},
+		"another one":         {time.Hour, func(c *contacts.Contact) error { return c.Announced(fpA) }, contacts.KeyChanged},
+		"verified":            {time.Hour, func(c *contacts.Contact) error { return c.Verify(fpB, contacts.VerifiedManually, day1) }, contacts.KeyKnown},
+		"revoked":             {time.Hour, func(c *contacts.Contact) error { return c.Revoke(fpB) }, contacts.KeyKnown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c contacts.Contact
+			c.Learn(fpA, day0)
+			require.Equal(t, contacts.KeyChanged, c.Learn(fpB, day1))
+			if tt.do != nil {
+				require.NoError(t, tt.do(&c))
+			}
+			assert.Equal(t, tt.want, c.Learn(fpB, day1.Add(tt.after)))
+			assert.Equal(t, contacts.KeyKnown, c.Learn(fpB, day1.Add(tt.after)), "somebody does it now")
+			assert.Equal(t, contacts.KeyKnown, c.Learn(fpA, day1.Add(10*time.Hour)), "the first key is no change")
+		})
+	}
+	var c contacts.Contact
+	require.ErrorIs(t, c.Announced(fpA), contacts.ErrNoKey)
 }
 
 // A peer that comes with a new key each time can only push out keys that nobody verified.

@@ -23,7 +23,12 @@ type Key struct {
 	Trust Trust `json:"trust"`
 	// VerifiedAt is when the key was verified, zero while Trust is Unverified or Revoked.
 	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
+	// Unannounced is since when the user is to be told of the key, from [Contact.Learn]'s KeyChanged until [Contact.Announced]; else zero.
+	Unannounced time.Time `json:"unannounced,omitzero"`
 }
+
+// AnnounceWithin is how long whoever got KeyChanged has to tell the user and save that (see [Contact.Announced]) before Learn takes them for dead.
+const AnnounceWithin = 2 * time.Minute
 
 // Trust tells whether a key is known to be its contact's, and how that became known. It changes
 // only by an act of the user or a completed SMP.
@@ -82,7 +87,9 @@ func (c *Contact) Key(fp Fingerprint) (Key, bool) {
 
 // Learn notes that the contact was seen using the key at the time now, and tells what that means.
 // Once the contact is saved, KeyFirst and KeyChanged are reported once per fingerprint, after a
-// restart too. A revoked key that is used again is KeyKnown: look at its Trust.
+// restart too; but KeyChanged again for an unverified key when [AnnounceWithin] has passed without
+// Announced, so that a warning is not lost with the process that was to give it. A revoked key that
+// is used again is KeyKnown: look at its Trust.
 //
 // A contact keeps at most [MaxKeys] keys. When a new one needs room, the unverified key that was
 // last seen the longest ago is forgotten; if it comes back, it is KeyChanged again. Verified and
@@ -93,16 +100,39 @@ func (c *Contact) Learn(fp Fingerprint, now time.Time) Change {
 		if now.After(c.Keys[i].LastSeen) {
 			c.Keys[i].LastSeen = now
 		}
-		return KeyKnown
+		return c.Keys[i].remind(now)
 	}
 	change := KeyChanged
 	if len(c.Keys) == 0 {
 		change = KeyFirst
 	}
 	if c.makeRoom() {
-		c.Keys = append(c.Keys, Key{Fingerprint: fp, FirstSeen: now, LastSeen: now})
+		k := Key{Fingerprint: fp, FirstSeen: now, LastSeen: now}
+		if change == KeyChanged {
+			k.Unannounced = now
+		}
+		c.Keys = append(c.Keys, k)
 	}
 	return change
+}
+
+// remind reports a change again that nobody has told the user of in time.
+func (k *Key) remind(now time.Time) Change {
+	if k.Trust != Unverified || k.Unannounced.IsZero() || now.Sub(k.Unannounced).Abs() < AnnounceWithin {
+		return KeyKnown
+	}
+	k.Unannounced = now
+	return KeyChanged
+}
+
+// Announced notes that the user was told of the change that Learn reported for the key. The error is [ErrNoKey].
+func (c *Contact) Announced(fp Fingerprint) error {
+	i := c.find(fp)
+	if i < 0 {
+		return ErrNoKey
+	}
+	c.Keys[i].Unannounced = time.Time{}
+	return nil
 }
 
 // makeRoom tells whether there is room for one more key, forgetting one where it must.

@@ -47,7 +47,7 @@ func Sample(address string) contacts.Contact {
 		Policy:      contacts.Always,
 		Note:        "met in Ljubljana 🐉",
 		Keys: []contacts.Key{
-			{Fingerprint: contacts.Fingerprint{1}, FirstSeen: at, LastSeen: at.Add(time.Hour)},
+			{Fingerprint: contacts.Fingerprint{1}, FirstSeen: at, LastSeen: at.Add(time.Hour), Unannounced: at.Add(time.Hour)},
 			{Fingerprint: contacts.Fingerprint{2}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedSMP, VerifiedAt: at},
 			{Fingerprint: contacts.Fingerprint{3}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedManually, VerifiedAt: at},
 			{Fingerprint: contacts.Fingerprint{4}, Trust: contacts.Revoked},
