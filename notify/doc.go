@@ -3,6 +3,9 @@
 // desktop, a voice, a log. [Func] makes one of a function, [Multi] one of several, [Slog] one of a
 // logger. Urgencies are those of the Desktop Notifications Specification of freedesktop.org.
 //
+// What a notification says comes from a [Catalogue], by its [Kind]. [English] is built in; an application brings its own words or another
+// language, wholly or in part, as a Go map or from JSON.
+//
 // # Concurrency
 //
 // Notifiers may be used from any number of goroutines. A call runs until its notifiers have
@@ -10,13 +13,14 @@
 //
 // # Limits
 //
-// A Notification is not bounded by itself. Slog cuts each text to 1,024 bytes; Multi starts one
+// A Notification is not bounded by itself. Catalogue.Fill cuts what it puts in: a name to 100 bytes, an address or a fingerprint to 256, a text of the
+// other side's to 1,024; each text that it makes is at most 4,096 bytes long. Slog cuts each text to 1,024 bytes; Multi starts one
 // goroutine for each notifier of a call. A notifier that ignores its context keeps the call waiting.
 //
 // # Security
 //
-// A notification never holds the text of a message, a key, a password or an SMP secret: what a
-// notifier shows may be read over a shoulder or kept in a log. Title, Body and Contact may hold text
+// A notification never holds a key, a password or an SMP secret, nor the text of a message unless the person asked for that: what a
+// notifier shows may be read over a shoulder or kept in a log. Slog writes no such text. Title, Body, Spoken, Contact and DisplayName may hold text
 // that came from the peer. Notifiers must pass it on as data, never as markup, as an argument that
 // could be an option, or as part of a command line. The error of a panic names the type of its
 // value only.

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,4 +34,34 @@ func Example() {
 	// Output:
 	// level=ERROR msg=notification kind="fingerprint changed" contact=bob@example.org title="Bob uses a new key" body="Compare fingerprints before you write on."
 	// notify: notifier 0: no screen
+}
+
+// A translation needs not be complete: what it lacks is told in English.
+func ExampleCatalogue() {
+	const german = `{
+		"fingerprint changed": {
+			"title":  "Warnung: neuer Schlüssel von {contact}",
+			"body":   "{contact} hat einen neuen Schlüssel: {fingerprint}. Bitte neu prüfen!",
+			"spoken": "Warnung! {name} hat einen neuen Schlüssel."
+		}
+	}`
+	var texts notify.Catalogue
+	if err := json.Unmarshal([]byte(german), &texts); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("valid:", texts.Validate() == nil)
+
+	n := texts.Fill(notify.Notification{
+		Kind: notify.FingerprintChanged, Contact: "bob@example.org", DisplayName: "Bob", Fingerprint: "0A1B2C3D 4E5F6071 8293A4B5 C6D7E8F9 0A1B2C3D",
+	})
+	fmt.Println(n.Title)
+	fmt.Println(n.Body)
+	fmt.Println(n.Spoken)
+	fmt.Println(texts.Fill(notify.Notification{Kind: notify.EncryptionEnded, Contact: "bob@example.org"}).Title)
+	// Output:
+	// valid: true
+	// Warnung: neuer Schlüssel von bob@example.org
+	// bob@example.org hat einen neuen Schlüssel: 0A1B2C3D 4E5F6071 8293A4B5 C6D7E8F9 0A1B2C3D. Bitte neu prüfen!
+	// Warnung! Bob (bob@example.org) hat einen neuen Schlüssel.
+	// Encryption ended: bob@example.org
 }

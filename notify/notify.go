@@ -6,47 +6,31 @@ import (
 	"time"
 )
 
-// Notification is one thing that a person should know. It never holds the text of a message.
+// Notification is one thing that a person should know. It never holds the text of an encrypted message, unless the person asked to have
+// messages shown outside their chat: Text tells.
 type Notification struct {
 	// Kind is what happened. Default: Other.
 	Kind Kind
-	// Urgency is how much it matters. Default: Normal.
+	// Urgency is how much it matters; Kind.Urgency says how much by rule. Default: Normal.
 	Urgency Urgency
 	// Contact is the normalised address of the contact it is about. Default: empty, nobody's.
 	Contact string
-	// Title is one short line, UTF-8. It may hold text that came from the peer, such as a display
-	// name, so a notifier must treat it as hostile. Default: empty.
+	// DisplayName is what the contact calls itself, UTF-8. It proves nothing. Default: empty.
+	DisplayName string
+	// Fingerprint is that of the key it is about, in hexadecimal groups. Default: empty.
+	Fingerprint string
+	// Text is what the other side wrote, UTF-8: the message, where the person asked for it, or what the other program reports. Who keeps
+	// notifications, in a log for example, must leave out Text, and Title, Body and Spoken where there is a Text. Default: empty.
+	Text string
+	// Title is one short line, UTF-8, made by Catalogue.Fill or by an application. Like the texts that follow it may hold text that came from
+	// the peer, such as a display name, so a notifier must treat it as hostile. Default: empty.
 	Title string
-	// Body is the whole notice, UTF-8, with the same warning. Default: empty.
+	// Body is the whole notice, UTF-8. Default: empty.
 	Body string
+	// Spoken is what a voice says in place of Title and Body, UTF-8: forty hexadecimal digits are for eyes. Default: Title and Body.
+	Spoken string
 	// Time is when it happened. Default: zero, not known.
 	Time time.Time
-}
-
-// Kind is what happened.
-type Kind int
-
-// The kinds. More may come, so a switch over them needs a default.
-const (
-	// Other is an application's own kind (the zero value).
-	Other Kind = iota
-	// FingerprintChanged: the contact uses a new key while another was known.
-	FingerprintChanged
-	// EncryptionEnded: the contact ended the encrypted conversation.
-	EncryptionEnded
-)
-
-// String is the name in words, such as "fingerprint changed".
-func (k Kind) String() string {
-	switch k {
-	case Other:
-		return "other"
-	case FingerprintChanged:
-		return "fingerprint changed"
-	case EncryptionEnded:
-		return "encryption ended"
-	}
-	return fmt.Sprintf("unknown(%d)", int(k))
 }
 
 // Urgency is how much a notification matters. Greater is more urgent.

@@ -29,11 +29,7 @@ var changed = notify.Notification{
 }
 
 func TestNames(t *testing.T) {
-	assert.Equal(t, "other", notify.Notification{}.Kind.String())
 	assert.Equal(t, "normal", notify.Notification{}.Urgency.String())
-	assert.Equal(t, "fingerprint changed", notify.FingerprintChanged.String())
-	assert.Equal(t, "encryption ended", notify.EncryptionEnded.String())
-	assert.Equal(t, "unknown(99)", notify.Kind(99).String())
 	assert.Equal(t, "unknown(99)", notify.Urgency(99).String())
 	assert.Less(t, notify.Low, notify.Normal)
 	assert.Less(t, notify.Normal, notify.Critical)
@@ -139,6 +135,18 @@ func TestSlogHostileText(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A log keeps no message, whatever texts it was put into.
+func TestSlogKeepsNoMessages(t *testing.T) {
+	n := notify.Catalogue{notify.MessageReceived: {Title: "{text}", Body: "{text}", Spoken: "{text}"}}.Fill(notify.Notification{
+		Kind: notify.MessageReceived, Contact: "bob@example.org", DisplayName: "Bob", Text: "meet me at nine",
+	})
+	require.Equal(t, "meet me at nine", n.Title)
+	var out bytes.Buffer
+	require.NoError(t, notify.Slog(slog.New(slog.NewTextHandler(&out, nil))).Notify(t.Context(), n))
+	assert.Contains(t, out.String(), `kind="message received" contact=bob@example.org at=`)
+	assert.NotContains(t, out.String(), "nine")
 }
 
 func TestSlogLevels(t *testing.T) {
