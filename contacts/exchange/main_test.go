@@ -1,0 +1,9 @@
+package exchange_test
+
+import (
+	"testing"
+
+	"github.com/otrchat/otrchat/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
