@@ -1,0 +1,34 @@
+// Package sqlstore keeps contacts in a database, SQLite or PostgreSQL: a [contacts.Store] for the contacts of many users, for many processes and, with PostgreSQL, many machines. It uses
+// database/sql and imports no driver; modernc.org/sqlite and github.com/jackc/pgx/v5/stdlib are those that it is tested with. Call [Store.Migrate] once, when the program starts or is installed.
+//
+// An administrator can read the tables, and change them with care:
+//
+//   - otrchat_contacts has a row for each contact, otrchat_keys one for each key of a contact, in the order of position;
+//   - texts such as 'always' or 'verified-smp' are those of [contacts.Policy] and [contacts.Trust], fingerprints those of [contacts.Fingerprint]'s String;
+//   - times are microseconds since 1970 in UTC, NULL for none;
+//   - otrchat_owners has the last revision of each owner. Its rows must stay, so that no revision comes twice.
+//
+// Whoever changes a contact by hand must give it a new revision in the same transaction, as the Store does: increase the owner's sequence first, which keeps other changes waiting, and make
+// that the contact's revision. Otherwise a program may overwrite the change with what it had loaded before.
+//
+// There is no RFC behind the tables; addresses are those of [contacts.Normalize].
+//
+// # Concurrency
+//
+// A Store may be used from any number of goroutines, and any number of Stores and processes may use the same tables. The changes of one owner are made one after another, those of different
+// owners at the same time where the database can do that (SQLite cannot). A Store runs no goroutine; there is nothing to close but the database, which is the caller's.
+//
+// A call uses one connection at a time, so DB.SetMaxOpenConns(1) is enough, and a SQLite database in memory needs it.
+//
+// # Limits
+//
+// [contacts.MaxContacts] contacts for each owner, and owners of [MaxOwner] bytes. Where another transaction is in its way, a call tries again for 30 seconds.
+//
+// # Security
+//
+// The tables say who talks to whom, and which keys are verified. They are not signed: whoever can write them can mark a key as verified. Options.Owner keeps users of one program apart, not
+// programs: everybody with the rights to the tables can be any owner.
+//
+// What stands in the tables is checked like a peer's text: a contact that cannot be right is a [*RowError]. Data goes to the database as parameters, never as part of a statement. Errors hold
+// no address, name, note or key in their text; [RowError] has the address in a field.
+package sqlstore

@@ -1,0 +1,68 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/contacts/internal/watch"
+)
+
+// patience is how long a call tries again, while other transactions are in its way, that is beyond what the driver waits by itself.
+const patience = 30 * time.Second
+
+// try calls f again while it fails because of another transaction, and turns the error into one of the package's.
+func try(ctx context.Context, f func() error) error {
+	deadline := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 32*time.Millisecond) {
+		err := f()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil: // drivers have errors of their own for it
+			return ctx.Err()
+		case !inTheWay(err) || time.Now().After(deadline):
+			return explain(err)
+		}
+		if err := watch.Sleep(ctx, rand.N(pause)); err != nil {
+			return err
+		}
+	}
+}
+
+// inTheWay tells whether the database undid what it did because of another transaction, so that it may work the next time. SQLite says "database is locked", "database table is
+// locked" or "database schema is locked", whatever the driver; drivers for PostgreSQL have the SQLSTATE: 40001 is serialization_failure, 40P01 deadlock_detected.
+func inTheWay(err error) bool {
+	state := sqlState(err)
+	return state == "40001" || state == "40P01" || state == "" && strings.Contains(err.Error(), " is locked")
+}
+
+// sqlState is the five characters by which PostgreSQL tells errors apart, or nothing.
+func sqlState(err error) string {
+	var with interface{ SQLState() string }
+	if errors.As(err, &with) {
+		return with.SQLState()
+	}
+	return ""
+}
+
+// explain turns an error of the database into one of the package's. Those that are stay as they are.
+func explain(err error) error {
+	var bad *RowError
+	if errors.As(err, &bad) {
+		return err
+	}
+	for _, ours := range []error{contacts.ErrNotFound, contacts.ErrConflict, contacts.ErrFull, ErrSchema} {
+		if errors.Is(err, ours) {
+			return err
+		}
+	}
+	if noTable(err) {
+		return checkVersion(0)
+	}
+	return fmt.Errorf("sqlstore: %w", err)
+}
