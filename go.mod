@@ -7,6 +7,7 @@ require (
 	github.com/coyim/otr3 v0.0.0-20251201172118-4568b9acbc7c
 	github.com/emiago/sipgo v1.7.2
 	github.com/gobwas/ws v1.3.2
+	github.com/godbus/dbus/v5 v5.2.4
 	github.com/miekg/dns v1.1.73
 	github.com/stretchr/testify v1.12.1
 )
