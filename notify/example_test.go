@@ -65,3 +65,49 @@ func ExampleCatalogue() {
 	// Warnung! Bob (bob@example.org) hat einen neuen Schlüssel.
 	// Encryption ended: bob@example.org
 }
+
+// While the popup is busy, a peer comes with nineteen more keys. They take one place, and the warning about another contact is not lost.
+func ExampleQueue() {
+	free := make(chan struct{})
+	popup := notify.Func(func(_ context.Context, n notify.Notification) error {
+		<-free
+		fmt.Println(n.Title)
+		return nil
+	})
+	q, err := notify.NewQueue(&notify.QueueOptions{Notifier: popup})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	warn := func(contact string) {
+		n := notify.Notification{Kind: notify.FingerprintChanged, Urgency: notify.Critical, Contact: contact}
+		q.Notify(context.Background(), notify.English().Fill(n)) // returns at once
+	}
+	for range 20 {
+		warn("mallory@example.org")
+	}
+	warn("bob@example.org")
+	close(free)
+	fmt.Println(q.Shutdown(context.Background())) // delivers what waits
+	// Output:
+	// Encryption warning: new key of mallory@example.org
+	// Encryption warning: new key of mallory@example.org (+18)
+	// Encryption warning: new key of bob@example.org
+	// <nil>
+}
+
+// The voice speaks of what is urgent only.
+func ExampleFilter() {
+	voice := notify.Func(func(_ context.Context, n notify.Notification) error {
+		fmt.Println("spoken:", n.Title)
+		return nil
+	})
+	urgent := notify.Filter(voice, func(n notify.Notification) bool { return n.Urgency >= notify.Critical })
+	for _, kind := range []notify.Kind{notify.MessageReceived, notify.RevokedKeyUsed} {
+		n := notify.English().Fill(notify.Notification{Kind: kind, Urgency: kind.Urgency(), Contact: "bob@example.org"})
+		if err := urgent.Notify(context.Background(), n); err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output: spoken: Encryption warning: revoked key of bob@example.org
+}
