@@ -1,4 +1,4 @@
-// Package exchange reads and writes what other programs remember of keys: the fingerprints file of libotr, which Pidgin and many others keep. [Import] adds what a file knows to a store, [Export] makes entries of what a store knows.
+// Package exchange reads and writes what other programs remember of keys: the fingerprints file of libotr, which Pidgin and many others keep, and lists of trusted peers, as Blink has them, in CSV and JSON. [Import] adds what a file knows to a store, [Export] makes entries of what a store knows.
 //
 // An [Entry] is one key of one contact. A reader gives all entries that it understands, and an error that says what it did not; between reading and importing a program can show them to its user, leave some out
 // (slices.DeleteFunc by Account or Protocol, say) or mend them. Importing warns of nothing: a contact that comes with an imported key is known, and one that comes with another key has changed it.
@@ -12,6 +12,20 @@
 //   - with more than five fields, or a carriage return that is not at the end;
 //   - with other characters than hexadecimal digits in the fingerprint, or none but 0;
 //   - with an empty user name, account or protocol, or one with control characters, a byte order mark, or bytes that are not UTF-8; a user name of more than 512 bytes.
+//
+// # Trusted peers
+//
+// Blink keeps a set of fingerprints that were verified, each with a description that its user gave, in a file that only Python reads (otr.trusted, a pickle of sipsimple.streams.msrp.chat.OTRTrustedPeerSet). The lists here hold that, and what a store knows besides. They
+// have these columns, in CSV, or members, in JSON:
+//
+//	fingerprint   40 hexadecimal digits; written in lower case without spaces, as Blink compares them
+//	description   Entry.Name
+//	address       Entry.Address; Blink knows none, and Import refuses an entry without one: ask the user whose key it is. A key must not be taken for that of
+//	              every contact who comes with it, or whoever was verified once could pass for another
+//	trust         unverified, verified-smp, verified-manually or revoked; verified-manually where the list has no trust, since that is what Blink's set means
+//	verifiedAt    when it was verified, as in 2026-11-23T08:30:00Z (RFC 3339)
+//	firstSeen     when the contact was first seen with the key
+//	lastSeen      and last
 //
 // # Concurrency
 //

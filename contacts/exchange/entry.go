@@ -160,24 +160,25 @@ func readAll(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// write makes a file of the entries, each with one call of form, and writes it if all are good.
-func write(w io.Writer, entries []Entry, form func(*bytes.Buffer, Entry) error) error {
+// write makes a file of the entries, each with one call of form, between head and tail, and writes it if all are good.
+func write(w io.Writer, entries []Entry, head string, form func(*bytes.Buffer, Entry) error, tail string) error {
 	if len(entries) > MaxEntries {
 		return ErrTooLarge
 	}
-	var file bytes.Buffer
+	file := bytes.NewBufferString(head)
 	for i, e := range entries {
 		e, err := checked(e)
 		if err == nil {
-			err = form(&file, e)
+			err = form(file, e)
 		}
 		if err != nil {
 			return &EntryError{i, e.Line, err}
 		}
-		if file.Len() > MaxBytes {
+		if file.Len() > MaxBytes-len(tail) {
 			return ErrTooLarge
 		}
 	}
+	file.WriteString(tail)
 	if _, err := w.Write(file.Bytes()); err != nil {
 		return fmt.Errorf("exchange: writing: %w", err)
 	}

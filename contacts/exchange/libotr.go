@@ -112,7 +112,7 @@ func libotrTrust(text string) contacts.Trust {
 // so that the other program warns of them as of any new key. Nothing is written if an entry cannot be: the error is an [*EntryError], ErrTooLarge, or the writer's.
 func WriteLibotr(w io.Writer, entries []Entry) error {
 	words := map[contacts.Trust]string{contacts.VerifiedSMP: "smp", contacts.VerifiedManually: "verified"}
-	return write(w, entries, func(file *bytes.Buffer, e Entry) error {
+	return write(w, entries, "", func(file *bytes.Buffer, e Entry) error {
 		if e.Key.Trust == contacts.Revoked {
 			return nil
 		}
@@ -125,5 +125,5 @@ func WriteLibotr(w io.Writer, entries []Entry) error {
 			return fmt.Errorf("longer than %d bytes", maxLine)
 		}
 		return nil
-	})
+	}, "")
 }
