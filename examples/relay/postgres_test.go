@@ -4,19 +4,13 @@ package main
 
 import (
 	"os"
-	"os/exec"
-	osuser "os/user"
-	"path/filepath"
 	"regexp"
-	"strconv"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otrchat/otrchat/internal/interop/foreign"
+	"github.com/otrchat/otrchat/internal/interop/postgres"
 	"github.com/otrchat/otrchat/msrp/relay"
 )
 
@@ -27,7 +21,7 @@ const subscriber = `CREATE TABLE subscriber (id SERIAL PRIMARY KEY NOT NULL, use
 // deploy/users.sql and the queries of docs/scaling.md do in a real PostgreSQL what they say: a users file goes in, HA1 and a users file come out, and the relays' role can read no other
 // column.
 func TestPostgres(t *testing.T) {
-	psql := postgres(t)
+	psql := postgresql(t)
 	users := write(t, "users", []byte(alice.line("wonderland")+bob.line("builder")))
 	psql("postgres", subscriber, "")
 	psql("postgres", `\i deploy/users.sql`, "")
@@ -46,54 +40,17 @@ func TestPostgres(t *testing.T) {
 	psql("msrprelay", "DELETE FROM subscriber", "permission denied")
 }
 
-// postgres starts a server of the test's own, on a socket in a folder, and returns what runs one command in it as a role; want is what must stand in its
-// complaint, or empty if it has to succeed.
-func postgres(t *testing.T) (psql func(role, command, want string) string) {
-	initdb, server, client := needPostgres(t, "initdb"), needPostgres(t, "postgres"), foreign.Need(t, "psql")
-	folder, err := os.MkdirTemp("", "relay") // a socket's path is short
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(folder)) })
-	data := filepath.Join(folder, "data")
-	identity := unprivileged(t, folder)
-	command := func(program string, args ...string) *exec.Cmd {
-		cmd := exec.Command(program, args...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: identity}
-		return cmd
-	}
-	foreign.Run(t, time.Minute, command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-N"))
-	p := foreign.Start(t, command(server, "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"))
-	require.NoError(t, p.WaitFor("ready to accept connections", time.Minute))
+// postgresql starts a server and returns what runs one command in it as a role; want is what must stand in its complaint, or empty if it has to succeed.
+func postgresql(t *testing.T) (psql func(role, command, want string) string) {
+	s := postgres.Start(t)
 	return func(role, command, want string) string {
-		out, err := exec.Command(client, "-X", "-A", "-t", "-F", ":", "-v", "ON_ERROR_STOP=1", "-h", folder, "-U", role, "-d", "postgres", "-c", command).CombinedOutput()
+		out, err := s.Psql(role, command)
 		if want == "" {
 			require.NoError(t, err, "%s", out)
 		} else {
 			require.Error(t, err)
-			assert.Contains(t, string(out), want)
+			assert.Contains(t, out, want)
 		}
-		return string(out)
+		return out
 	}
-}
-
-// needPostgres looks where Debian puts the programs of the server, too.
-func needPostgres(t *testing.T, program string) string {
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + program); len(found) > 0 {
-		return found[len(found)-1]
-	}
-	return foreign.Need(t, program)
-}
-
-// unprivileged gives the folder to somebody who is not root, as whom PostgreSQL would not run.
-func unprivileged(t *testing.T, folder string) *syscall.Credential {
-	if os.Getuid() != 0 {
-		return nil
-	}
-	nobody, err := osuser.Lookup("nobody")
-	require.NoError(t, err)
-	uid, err := strconv.Atoi(nobody.Uid)
-	require.NoError(t, err)
-	gid, err := strconv.Atoi(nobody.Gid)
-	require.NoError(t, err)
-	require.NoError(t, os.Chown(folder, uid, gid))
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }

@@ -1,12 +1,10 @@
 package sql
 
 import (
-	"database/sql"
+	"crypto/rand"
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
 	"github.com/otrchat/otrchat/contacts"
@@ -15,26 +13,25 @@ import (
 )
 
 func TestSQLite(t *testing.T) {
-	for name, dsn := range map[string]func(t *testing.T) string{
-		"file": func(t *testing.T) string { return filepath.Join(t.TempDir(), "contacts.db") },
-		"file with WAL": func(t *testing.T) string {
-			return filepath.Join(t.TempDir(), "contacts.db") + "?_pragma=journal_mode(wal)"
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, dsn := range []string{"contacts.db", "contacts.db?_pragma=journal_mode(wal)", "contacts.db?_pragma=foreign_keys(1)", "contacts.db?_pragma=busy_timeout(0)"} {
+		t.Run(dsn, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) contacts.Store {
-				db, err := sql.Open("sqlite", dsn(t))
-				require.NoError(t, err)
-				t.Cleanup(func() { assert.NoError(t, db.Close()) })
-				return migrated(t, db, sqlstore.SQLite)
+				return migrated(t, open(t, "sqlite", filepath.Join(t.TempDir(), dsn)), sqlstore.SQLite)
 			})
 		})
 	}
-}
-
-func migrated(t *testing.T, db *sql.DB, d sqlstore.Dialect) *sqlstore.Store {
-	s, err := sqlstore.New(&sqlstore.Options{DB: db, Dialect: d})
-	require.NoError(t, err)
-	require.NoError(t, s.Migrate(t.Context()))
-	return s
+	t.Run("in memory", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) contacts.Store {
+			db := open(t, "sqlite", ":memory:")
+			db.SetMaxOpenConns(1)
+			return migrated(t, db, sqlstore.SQLite)
+		})
+	})
+	t.Run("in memory, with a shared cache", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) contacts.Store {
+			db := open(t, "sqlite", "file:"+rand.Text()+"?mode=memory&cache=shared")
+			db.SetMaxIdleConns(16) // it goes with its last connection
+			return migrated(t, db, sqlstore.SQLite)
+		})
+	})
 }
