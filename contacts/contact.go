@@ -14,6 +14,7 @@ const (
 	MaxAddress     = 512      // bytes of an address, before and after Normalize
 	MaxDisplayName = 1 << 10  // bytes of Contact.DisplayName
 	MaxNote        = 16 << 10 // bytes of Contact.Note
+	MaxKeyNote     = 1 << 10  // bytes of Key.Note
 	MaxKeys        = 64       // keys of one contact, see Contact.Learn
 )
 
@@ -115,7 +116,7 @@ func (c *Contact) checkKey(i int) error {
 			return &FieldError{fmt.Sprintf("Keys[%d]", i), "a time outside the years 1 to 9999"}
 		}
 	}
-	return nil
+	return checkText(field("Note"), k.Note, MaxKeyNote)
 }
 
 func checkText(field, s string, limit int) error {

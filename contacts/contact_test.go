@@ -42,13 +42,13 @@ func TestParseFingerprint(t *testing.T) {
 func TestTextForms(t *testing.T) {
 	c := contacts.Contact{
 		Address: "alice@example.com", Policy: contacts.Opportunistic, Revision: 7,
-		Keys: []contacts.Key{{Fingerprint: fpA, FirstSeen: day0, Trust: contacts.VerifiedManually}},
+		Keys: []contacts.Key{{Fingerprint: fpA, FirstSeen: day0, Trust: contacts.VerifiedManually, Note: "his phone"}},
 	}
 	text, err := json.Marshal(c)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"address":"alice@example.com","policy":"opportunistic","revision":7,"keys":[{
 		"fingerprint":"0A000000 00000000 00000000 00000000 00000000",
-		"firstSeen":"2026-11-23T08:30:00Z","trust":"verified-manually"}]}`, string(text))
+		"firstSeen":"2026-11-23T08:30:00Z","trust":"verified-manually","note":"his phone"}]}`, string(text))
 	var again contacts.Contact
 	require.NoError(t, json.Unmarshal(text, &again))
 	assert.Equal(t, c, again)

@@ -17,7 +17,7 @@
 //
 // # Limits
 //
-// [MaxAddress], [MaxDisplayName], [MaxNote] and [MaxKeys] bound one contact, [MaxContacts] the
+// [MaxAddress], [MaxDisplayName], [MaxNote], [MaxKeys] and [MaxKeyNote] bound one contact, [MaxContacts] the
 // stores of this project. A contact over its bounds is refused with a [*FieldError]; a peer that
 // comes with ever new keys makes [Contact.Learn] forget unverified keys, never verified or revoked
 // ones.

@@ -25,6 +25,8 @@ type Key struct {
 	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
 	// Unannounced is since when the user is to be told of the key, from [Contact.Learn]'s KeyChanged until [Contact.Announced]; else zero.
 	Unannounced time.Time `json:"unannounced,omitzero"`
+	// Note is the user's own text about the key, such as "his phone", UTF-8 without NUL. Default: empty.
+	Note string `json:"note,omitempty"`
 }
 
 // AnnounceWithin is how long whoever got KeyChanged has to tell the user and save that (see [Contact.Announced]) before Learn takes them for dead.

@@ -58,7 +58,7 @@ func TestFile(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
 	save(t, s, contacts.Contact{
 		Address: "sip:Bob@Example.org", DisplayName: "Bob <3", Policy: contacts.Always, Note: "from work",
-		Keys: []contacts.Key{{Fingerprint: contacts.Fingerprint{1}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedSMP, VerifiedAt: at}},
+		Keys: []contacts.Key{{Fingerprint: contacts.Fingerprint{1}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedSMP, VerifiedAt: at, Note: "his phone"}},
 	})
 	save(t, s, contacts.Contact{Address: "alice@example.com"})
 	data, err := os.ReadFile(path)
@@ -77,7 +77,8 @@ func TestFile(t *testing.T) {
           "firstSeen": "2026-11-23T08:30:00Z",
           "lastSeen": "2026-11-23T08:30:00Z",
           "trust": "verified-smp",
-          "verifiedAt": "2026-11-23T08:30:00Z"
+          "verifiedAt": "2026-11-23T08:30:00Z",
+          "note": "his phone"
         }
       ],
       "note": "from work",
