@@ -4,7 +4,9 @@
 //		storetest.Run(t, func(t *testing.T) contacts.Store { return mystore.New(t.TempDir()) })
 //	}
 //
-// The contract is that of contacts.Store; there is no RFC behind it.
+// A store whose contacts are kept where other programs reach them calls [RunShared] as well. The
+// contract is that of contacts.Store, and of contacts.Watcher where the store is one; there is no RFC
+// behind it.
 //
 // # Concurrency
 //
@@ -13,7 +15,8 @@
 //
 // # Limits
 //
-// Each test opens a store of its own and stores at most a hundred contacts.
+// Each test opens a store of its own and stores at most a hundred contacts. A Watch has 20 seconds
+// to tell of a change and 20 to end.
 //
 // # Security
 //

@@ -14,7 +14,7 @@ import (
 )
 
 // Run tests one store after another, as subtests of t. Each subtest calls open for a store that is
-// empty.
+// empty. Watch is tested where the store is a [contacts.Watcher].
 func Run(t *testing.T, open func(t *testing.T) contacts.Store) {
 	for _, each := range []struct {
 		name string
@@ -36,6 +36,10 @@ func Run(t *testing.T, open func(t *testing.T) contacts.Store) {
 	} {
 		t.Run(each.name, func(t *testing.T) { each.test(t, open(t)) })
 	}
+	runWatch(t, func(t *testing.T) (a, b contacts.Store) {
+		s := open(t)
+		return s, s
+	})
 }
 
 // Sample is a contact in which every field is set, as a store returns it but for its Revision.
@@ -49,7 +53,7 @@ func Sample(address string) contacts.Contact {
 		Keys: []contacts.Key{
 			{Fingerprint: contacts.Fingerprint{1}, FirstSeen: at, LastSeen: at.Add(time.Hour), Unannounced: at.Add(time.Hour)},
 			{Fingerprint: contacts.Fingerprint{2}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedSMP, VerifiedAt: at},
-			{Fingerprint: contacts.Fingerprint{3}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedManually, VerifiedAt: at},
+			{Fingerprint: contacts.Fingerprint{3}, FirstSeen: at, LastSeen: at, Trust: contacts.VerifiedManually, VerifiedAt: at, Note: "his\nphone 📱"},
 			{Fingerprint: contacts.Fingerprint{4}, Trust: contacts.Revoked},
 		},
 	}
@@ -151,6 +155,8 @@ func refused(t *testing.T, s contacts.Store) {
 		{DisplayName: "\xff"},
 		{Note: "a\x00b"},
 		{Note: strings.Repeat("x", contacts.MaxNote+1)},
+		{Keys: []contacts.Key{{Fingerprint: key.Fingerprint, Note: strings.Repeat("x", contacts.MaxKeyNote+1)}}},
+		{Keys: []contacts.Key{{Fingerprint: key.Fingerprint, Note: "\xff"}}},
 		{Policy: contacts.Never + 1},
 		{Policy: -1},
 		{Keys: make([]contacts.Key, contacts.MaxKeys+1)},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 
@@ -24,30 +26,65 @@ var broken = map[string]func() contacts.Store{
 	"hands out its own memory": func() contacts.Store {
 		return &shares{Memory: contacts.NewMemory(), last: map[string]contacts.Contact{}}
 	},
-	"yields all in another order":  func() contacts.Store { return &backwards{contacts.NewMemory()} },
-	"does not look at the context": func() contacts.Store { return &deaf{contacts.NewMemory()} },
-	"forgets a field":              func() contacts.Store { return &forgetful{contacts.NewMemory()} },
+	"yields all in another order":    func() contacts.Store { return &backwards{contacts.NewMemory()} },
+	"does not look at the context":   func() contacts.Store { return &deaf{contacts.NewMemory()} },
+	"forgets a field":                func() contacts.Store { return &forgetful{contacts.NewMemory()} },
+	"watch does not begin with \"\"": func() contacts.Store { return &watcher{contacts.NewMemory(), untold} },
+	"watch begins too late":          func() contacts.Store { return &watcher{contacts.NewMemory(), late} },
+	"watch tells of no deletes":      func() contacts.Store { return &watcher{contacts.NewMemory(), silent} },
+	"watch tells once":               func() contacts.Store { return &watcher{contacts.NewMemory(), once} },
+	"watch does not end":             func() contacts.Store { return &watcher{contacts.NewMemory(), endless} },
+	"watch ends without an error":    func() contacts.Store { return &watcher{contacts.NewMemory(), mute} },
+}
+
+// brokenPairs are two handles on the same contacts.
+var brokenPairs = map[string]func() (a, b contacts.Store){
+	"two stores": func() (a, b contacts.Store) { return contacts.NewMemory(), contacts.NewMemory() },
+	"one remembers what it loaded": func() (a, b contacts.Store) {
+		m := contacts.NewMemory()
+		return m, &caching{Memory: m, loaded: map[string]contacts.Contact{}}
+	},
+	"one does not see the other's changes in time": func() (a, b contacts.Store) {
+		m := contacts.NewMemory()
+		return &watcher{m, silent}, m
+	},
 }
 
 func TestBrokenStoresFail(t *testing.T) {
 	if name := os.Getenv("STORETEST_BROKEN"); name != "" {
-		storetest.Run(t, func(*testing.T) contacts.Store { return broken[name]() })
+		storetest.BeHasty()
+		if open, ok := brokenPairs[name]; ok {
+			storetest.RunShared(t, func(*testing.T) (a, b contacts.Store) { return open() })
+		} else {
+			storetest.Run(t, func(*testing.T) contacts.Store { return broken[name]() })
+		}
 		return
 	}
-	for name := range broken {
+	for _, name := range append(slices.Collect(maps.Keys(broken)), slices.Collect(maps.Keys(brokenPairs))...) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait more than they work
 			cmd := exec.Command(os.Args[0], "-test.run=^TestBrokenStoresFail$")
 			cmd.Env = append(os.Environ(), "STORETEST_BROKEN="+name)
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "the suite did not notice")
 			assert.Contains(t, string(out), "--- FAIL: TestBrokenStoresFail/")
+			assert.NotContains(t, string(out), "panic")
 		})
 	}
 }
 
 func TestWorkingStorePasses(t *testing.T) {
 	storetest.Run(t, func(*testing.T) contacts.Store { return contacts.NewMemory() })
+	storetest.RunShared(t, func(*testing.T) (a, b contacts.Store) {
+		m := contacts.NewMemory()
+		return m, m
+	})
+}
+
+// A store need not be a Watcher.
+func TestStoreWithoutWatchPasses(t *testing.T) {
+	storetest.Run(t, func(*testing.T) contacts.Store { return struct{ contacts.Store }{contacts.NewMemory()} })
 }
 
 type lastWins struct {
@@ -157,6 +194,87 @@ func (s *forgetful) Save(ctx context.Context, c contacts.Contact) (contacts.Cont
 		}
 	}
 	return s.Memory.Save(ctx, c)
+}
+
+// watcher spoils what Watch yields.
+type watcher struct {
+	*contacts.Memory
+	spoil func(ctx context.Context, m *contacts.Memory, yield func(string, error) bool)
+}
+
+func (s *watcher) Watch(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) { s.spoil(ctx, s.Memory, yield) }
+}
+
+func untold(ctx context.Context, m *contacts.Memory, yield func(string, error) bool) {
+	for address, err := range m.Watch(ctx) {
+		if (address != "" || err != nil) && !yield(address, err) {
+			return
+		}
+	}
+}
+
+// late takes its first look when the loop has had its first turn.
+func late(ctx context.Context, m *contacts.Memory, yield func(string, error) bool) {
+	if ctx.Err() != nil || yield("", ctx.Err()) {
+		untold(ctx, m, yield)
+	}
+}
+
+func silent(ctx context.Context, m *contacts.Memory, yield func(string, error) bool) {
+	for address, err := range m.Watch(ctx) {
+		if _, gone := m.Load(ctx, address); address != "" && gone != nil {
+			continue
+		}
+		if !yield(address, err) {
+			return
+		}
+	}
+}
+
+func once(ctx context.Context, m *contacts.Memory, yield func(string, error) bool) {
+	told := map[string]bool{}
+	for address, err := range m.Watch(ctx) {
+		if told[address] && err == nil {
+			continue
+		}
+		if told[address] = true; !yield(address, err) {
+			return
+		}
+	}
+}
+
+func endless(ctx context.Context, m *contacts.Memory, yield func(string, error) bool) {
+	m.Watch(context.WithoutCancel(ctx))(yield)
+}
+
+func mute(ctx context.Context, m *contacts.Memory, yield func(string, error) bool) {
+	for address, err := range m.Watch(ctx) {
+		if err != nil || !yield(address, nil) {
+			return
+		}
+	}
+}
+
+// caching answers every other Load with what it remembers of the last one.
+type caching struct {
+	*contacts.Memory
+	mu     sync.Mutex
+	loaded map[string]contacts.Contact
+}
+
+func (s *caching) Load(ctx context.Context, address string) (contacts.Contact, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.loaded[address]; ok {
+		delete(s.loaded, address)
+		return c.Clone(), nil
+	}
+	c, err := s.Memory.Load(ctx, address)
+	if err == nil {
+		s.loaded[address] = c
+	}
+	return c.Clone(), err
 }
 
 func ExampleSample() {

@@ -15,7 +15,7 @@ import (
 // the last snapshot was begun: then no change can slip through between the two. Returning too often costs a snapshot and does no harm.
 func Changes(ctx context.Context, snapshot func(context.Context) (map[string]uint64, error), wait func(context.Context) error) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		before, err := snapshot(ctx)
+		before, err := look(ctx, snapshot)
 		if err != nil {
 			yield("", err)
 			return
@@ -24,7 +24,11 @@ func Changes(ctx context.Context, snapshot func(context.Context) (map[string]uin
 			return
 		}
 		for {
-			after, err := next(ctx, snapshot, wait)
+			if err := wait(ctx); err != nil {
+				yield("", err)
+				return
+			}
+			after, err := look(ctx, snapshot)
 			if err != nil {
 				yield("", err)
 				return
@@ -39,11 +43,9 @@ func Changes(ctx context.Context, snapshot func(context.Context) (map[string]uin
 	}
 }
 
-func next(ctx context.Context, snapshot func(context.Context) (map[string]uint64, error), wait func(context.Context) error) (map[string]uint64, error) {
+// look takes a snapshot, which need not look at ctx itself.
+func look(ctx context.Context, snapshot func(context.Context) (map[string]uint64, error)) (map[string]uint64, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := wait(ctx); err != nil {
 		return nil, err
 	}
 	return snapshot(ctx)
