@@ -93,7 +93,7 @@ func (t *transaction) put(ctx context.Context, c *contacts.Contact) error {
 	for i := range c.Keys {
 		k := &c.Keys[i]
 		err := t.exec(ctx, putKey, owner, c.Address, i, k.Fingerprint.String(), fromTime(k.FirstSeen), fromTime(k.LastSeen), k.Trust.String(),
-			fromTime(k.VerifiedAt), fromTime(k.Unannounced), "")
+			fromTime(k.VerifiedAt), fromTime(k.Unannounced), k.Note)
 		if err != nil {
 			return err
 		}

@@ -97,6 +97,7 @@ func (r *row) key() (k contacts.Key, err error) {
 		return k, err
 	}
 	k.FirstSeen, k.LastSeen, k.VerifiedAt, k.Unannounced = toTime(r.firstSeen), toTime(r.lastSeen), toTime(r.verifiedAt), toTime(r.unannounced)
+	k.Note = r.keyNote.String
 	return k, nil
 }
 
