@@ -33,7 +33,12 @@ type Command struct {
 	Args  []string // its arguments, without its name
 	Env   []string // "NAME=value", beside the environment of this process and before it
 	Stdin string   // what it reads
+	// FailsWith begins the line on the standard error by which the program says that it failed, for one whose exit status does not tell. Default: the exit
+	// status tells.
+	FailsWith string
 }
+
+var errSaid = errors.New("failed")
 
 // Error says why a program did not do its work.
 type Error struct {
@@ -42,7 +47,7 @@ type Error struct {
 	// Output is the end of what it wrote to its standard error, at most 4 KiB on one line, without control characters, and with "…" for each word that
 	// stood in its input or its arguments.
 	Output string
-	// Err is an *exec.ExitError, the context's error when the program was stopped, or why it could not be started.
+	// Err is an *exec.ExitError, the context's error when the program was stopped, why it could not be started, or that it said so by FailsWith.
 	Err error
 }
 
@@ -74,8 +79,11 @@ func (c *Command) Run(ctx context.Context) (stdout string, err error) {
 	cmd.WaitDelay = waitDelay
 	group(cmd)
 	err = run(cmd)
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		err = ctx.Err()
+	case err == nil && c.FailsWith != "" && strings.Contains("\n"+reason.String(), "\n"+c.FailsWith):
+		err = errSaid
 	}
 	if err != nil {
 		return "", c.failed(err, reason.String())

@@ -72,7 +72,7 @@ func TestRunFails(t *testing.T) {
 	tests := []struct{ name, script, input, want string }{
 		{"status", "exit 3", "", "sh: exit status 3"},
 		{"reason", "echo 'no voice: xx-YY' >&2; exit 1", "", "sh: exit status 1: no voice: xx-YY"},
-		{"one line without control characters", `printf 'a\n\033[2J\tb\342\200\256c\377\n' >&2; exit 1`, "", "sh: exit status 1: a [2J b c\uFFFD"},
+		{"one line without control characters", `printf 'a\n\033[2J\tb\342\200\256c\377\n' >&2; exit 1`, "", "sh: exit status 1: a [2J bc\uFFFD"},
 		{"the text is not told", "cat >&2; echo 'could never say: \"Bób Bobby\"!' >&2; exit 1", "Bób's number is 4711.\n", "sh: exit status 1: …'… … … …. could never say: \"… Bobby\"!"},
 		{"an argument is not told", `echo "bad: $1" >&2; exit 1`, "", "sh: exit status 1: bad: …"},
 		{"the standard output is no reason", "echo no; exit 1", "", "sh: exit status 1"},
@@ -89,6 +89,25 @@ func TestRunFails(t *testing.T) {
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit)
 		})
+	}
+}
+
+// For some programs the exit status says nothing.
+func TestFailsWith(t *testing.T) {
+	for output, fails := range map[string]bool{
+		"": false, "no such error: here": false, "ALSA lib: error: none": false, "error:": false, "error: no device": true, "ALSA lib: noise\\nerror: no device\\n": true,
+	} {
+		c := shell(t, "printf '"+output+"' >&2")
+		_, err := c.Run(t.Context())
+		require.NoError(t, err)
+		c.FailsWith = "error: "
+		_, err = c.Run(t.Context())
+		if fails {
+			require.ErrorContains(t, err, "sh: failed: ")
+			require.ErrorContains(t, err, "error: no device")
+		} else {
+			require.NoError(t, err)
+		}
 	}
 }
 

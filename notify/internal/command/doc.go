@@ -15,5 +15,5 @@
 //
 // Programs are found by PATH and never in the current folder, and run in their own, so that nothing is loaded from where the user happens to be. Arguments go to the program as they are:
 // the caller puts "--" before what a peer chose. Of the error output words that stand in the input or in the arguments are left out, and control
-// characters are replaced, so the error of a notifier can be logged.
+// characters are left out, so the error of a notifier can be logged.
 package command

@@ -3,7 +3,8 @@ package command
 import (
 	"regexp"
 	"strings"
-	"unicode"
+
+	"github.com/otrchat/otrchat/notify/internal/plain"
 )
 
 // head keeps the beginning of what is written to it.
@@ -48,21 +49,10 @@ func (c *Command) hide(output string) string {
 			secret[w] = true
 		}
 	}
-	return word.ReplaceAllStringFunc(oneLine(output), func(w string) string {
+	return word.ReplaceAllStringFunc(plain.Line(output, maxOutput), func(w string) string {
 		if secret[w] {
 			return "…"
 		}
 		return w
 	})
-}
-
-// oneLine is s without control and format characters, such as those that turn the direction of text.
-func oneLine(s string) string {
-	clean := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.C, r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.Join(strings.Fields(clean), " ")
 }
