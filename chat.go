@@ -33,6 +33,8 @@ type EncryptedChat struct {
 	otr  *otrsession.Session
 	// cpim, under wire: message/cpim was agreed.
 	cpim bool
+	// heard holds a token if there may be news.
+	heard chan struct{}
 	// smpQuestion, under wire: the SMP in progress was asked by the peer, with a question of its own.
 	smpQuestion bool
 
@@ -46,7 +48,10 @@ type EncryptedChat struct {
 	moving      context.CancelCauseFunc // makes a move of ours give way, nil if there is none
 	following   bool                    // an offer of the peer's to move is being answered
 	policy      Policy
-	focus       bool // one side was a conference when the lock was last set; isFocus tells how it is now
+	savedName   string // the contact's name in the store
+	writes      int    // how often this chat has changed the contact, changed under wire, too
+	news        *news  // of the contact, for followContact
+	focus       bool   // one side was a conference when the lock was last set; isFocus tells how it is now
 	security    Security
 	fingerprint Fingerprint
 	confirm     bool          // encryption ended without a word of the user's, who has not confirmed to go on without
@@ -61,7 +66,11 @@ func (c *Client) newChat(ctx context.Context, call *sip.Call, m media) (*Encrypt
 	if err != nil {
 		return nil, err
 	}
-	policy, err := c.policy(ctx, address)
+	contact, err := c.load(ctx, address)
+	if err != nil { // it may say "always encrypt"
+		return nil, fmt.Errorf("loading the contact: %w", err)
+	}
+	policy, err := c.policy(&contact)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +81,8 @@ func (c *Client) newChat(ctx context.Context, call *sip.Call, m media) (*Encrypt
 	chat := &EncryptedChat{
 		client: c, call: call, session: m, address: address, otr: otr, policy: policy,
 		cpim: accepts(call.Remote().AcceptTypes, "message/cpim"), focus: c.o.Focus || call.Focus(),
-		changed: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}), wire: make(chan struct{}, 1),
+		changed: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}), wire: make(chan struct{}, 1), heard: make(chan struct{}, 1),
+		savedName: contact.DisplayName,
 	}
 	if chat.focus {
 		chat.security = Unavailable
@@ -80,22 +90,6 @@ func (c *Client) newChat(ctx context.Context, call *sip.Call, m media) (*Encrypt
 	chat.ctx, chat.cancel = context.WithCancel(c.ctx)
 	chat.stay, chat.leave = context.WithCancel(chat.ctx)
 	return chat, nil
-}
-
-// policy is what holds for a contact. A store that does not answer is an error: it may hold "always encrypt".
-func (c *Client) policy(ctx context.Context, address string) (Policy, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	contact, err := c.o.Contacts.Load(ctx, address)
-	switch {
-	case errors.Is(err, contacts.ErrNotFound), err == nil && contact.Policy == contacts.Inherit:
-		return c.o.Policy, nil
-	case err != nil:
-		return 0, fmt.Errorf("loading the contact: %w", err)
-	case !known(contact.Policy):
-		return 0, fmt.Errorf("loading the contact: policy %d is unknown", contact.Policy)
-	}
-	return contact.Policy, nil
 }
 
 // isFocus tells whether one side is a conference.
@@ -173,7 +167,7 @@ func (c *EncryptedChat) stopWaiting() {
 	}
 }
 
-// watch ends the chat when the call or the session ends, and follows a peer that becomes a conference.
+// watch ends the chat when the call or the session ends, and follows a peer that becomes a conference, and changes of the contact in the store.
 func (c *EncryptedChat) watch() {
 	defer c.client.wg.Done()
 	defer c.wg.Done()
@@ -182,7 +176,9 @@ func (c *EncryptedChat) watch() {
 		select {
 		case c.wireToFollow() <- struct{}{}:
 			c.followFocus()
+			c.followContact()
 			c.unlock()
+		case <-c.heard:
 		case <-changed:
 			c.wake()
 		case <-c.call.Done():
@@ -200,11 +196,11 @@ func (c *EncryptedChat) watch() {
 	}
 }
 
-// wireToFollow is the wire if followFocus has something to do, else nil.
+// wireToFollow is the wire if followFocus or followContact has something to do, else nil.
 func (c *EncryptedChat) wireToFollow() chan<- struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isFocus() == c.focus {
+	if c.isFocus() == c.focus && c.news == nil {
 		return nil
 	}
 	return c.wire

@@ -9,7 +9,6 @@ import (
 
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/cpim"
-	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 	"github.com/otrchat/otrchat/sip"
 )
@@ -25,10 +24,11 @@ type Client struct {
 	warn   chan struct{} // places for running notifications
 	secure bool          // our side of every chat has TLS, to the relay or to the peer
 
-	mu     sync.Mutex
-	chats  map[*EncryptedChat]struct{}
-	shared *sharedRelay // nil before the first chat
-	closed bool
+	mu       sync.Mutex
+	chats    map[*EncryptedChat]struct{}
+	watching *watching    // nil while there are no chats, or the store cannot tell of changes
+	shared   *sharedRelay // nil before the first chat
+	closed   bool
 }
 
 const (
@@ -213,6 +213,8 @@ func (c *Client) add(chat *EncryptedChat) error {
 		return ErrClosed
 	}
 	c.chats[chat] = struct{}{}
+	c.watchContacts()
+	c.markStale(chat.address) // it may have changed after it was loaded
 	c.wg.Add(3)
 	chat.wg.Add(3)
 	go chat.pump()
@@ -225,6 +227,7 @@ func (c *Client) remove(chat *EncryptedChat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.chats, chat)
+	c.unwatchContacts()
 }
 
 // Shutdown ends every chat properly (see EncryptedChat.Shutdown) and closes. The error is ctx's if it ended first; the Client is closed in any
@@ -297,29 +300,4 @@ func (c *Client) wrap(err error) error {
 		return err
 	}
 	return fmt.Errorf("otrchat: %w", err)
-}
-
-// notify tells the Notifier in the background, as long as fewer than maxNotifications are under way.
-func (c *Client) notify(n notify.Notification) {
-	if c.o.Notifier == nil {
-		return
-	}
-	places := c.warn
-	if n.Urgency != notify.Critical && len(places) >= maxNotifications/2 {
-		places = nil
-	}
-	select {
-	case places <- struct{}{}:
-	default:
-		c.o.Logger.Warn("otrchat: too many notifications at a time; one is lost", "kind", n.Kind.String(), "contact", n.Contact)
-		return
-	}
-	go func() {
-		defer func() { <-c.warn }()
-		ctx, cancel := context.WithTimeout(c.ctx, notifyTimeout)
-		defer cancel()
-		if err := notify.Multi(c.o.Notifier).Notify(ctx, n); err != nil {
-			c.o.Logger.Warn("otrchat: notifier", "kind", n.Kind.String(), "error", err)
-		}
-	}()
 }

@@ -26,7 +26,8 @@
 // # Policies
 //
 // Opportunistic asks every peer for encryption and goes on in plain text with one that does not answer. Always never lets a text leave
-// unencrypted. Never uses no OTR. A policy saved with a contact goes before that of the Client. With a conference (isfocus in its Contact, RFC
+// unencrypted. Never uses no OTR. A policy saved with a contact goes before that of the Client, and a change of it reaches the chats that are up, wherever it was made, if
+// the store is a contacts.Watcher; so does a change of trust in a key. With a conference (isfocus in its Contact, RFC
 // 4579) OTR is neither started nor answered, whatever the policy; with Always nothing can be sent there.
 //
 // # Concurrency
@@ -44,7 +45,7 @@
 // # Security
 //
 // What OTR gives and does not give is in SECURITY.md. The address of a caller is the caller's own word: only a verified key proves it. Trust in
-// a key changes only by SetVerified or a completed SMP. One who answers the peer's own SMP question has not verified the peer, who may have asked
+// a key changes only by SetVerified, a completed SMP, or in the contact store. One who answers the peer's own SMP question has not verified the peer, who may have asked
 // what everybody knows. A new key of a known contact is announced once, in the chat and to Options.Notifier, and stays visible as Changed until
 // it is verified. After the peer ended encryption, or became a conference in an encrypted chat, nothing is sent until the user decides; and a text
 // that was given while the chat was encrypted never leaves in plain text. The signalling (who talks to whom, when) and the sizes

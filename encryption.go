@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 )
 
@@ -51,23 +52,26 @@ func (c *EncryptedChat) wait() {
 	var t *time.Timer
 	t = time.AfterFunc(c.client.o.OTRTimeout, func() {
 		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.waiting == t {
-			c.noAnswer()
+		kind, ok := c.noAnswer(t)
+		c.mu.Unlock()
+		if ok {
+			c.tell(notify.Notification{Kind: kind})
 		}
 	})
 	c.waiting = t
 }
 
-// noAnswer, under mu, ends the waiting without an answer.
-func (c *EncryptedChat) noAnswer() {
-	c.stopWaiting()
-	if c.policy == Always || c.confirm {
-		c.events.add(SystemMessage{"The other side did not answer the request for encryption. Nothing will be sent without it.", true})
-	} else {
-		c.events.add(SystemMessage{"The other side did not answer the request for encryption. Messages are not encrypted.", false})
+// noAnswer, under mu, ends the waiting of t without an answer, if it has not ended yet, and returns what that means.
+func (c *EncryptedChat) noAnswer(t *time.Timer) (kind notify.Kind, ok bool) {
+	if c.waiting != t {
+		return 0, false
 	}
+	c.stopWaiting()
 	c.signal()
+	if c.policy == Always || c.confirm {
+		return notify.EncryptionUnanswered, true
+	}
+	return notify.PlaintextFallback, true
 }
 
 // StopEncryption ends encryption, and tells the peer. After the peer ended it (Ended), or became a conference while the chat was encrypted, it is
@@ -119,10 +123,24 @@ func (c *EncryptedChat) endOTR(ctx context.Context) error {
 func (c *EncryptedChat) followFocus() {
 	focus := c.isFocus()
 	c.mu.Lock()
+	same := focus == c.focus
 	c.focus = focus
-	lost := focus && c.security.Encrypted()
+	c.mu.Unlock()
+	if same {
+		return
+	}
+	c.endUnasked(notify.ConferenceEndedEncryption)
+	if err := c.startIfNot(c.ctx); err != nil {
+		c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
+	}
+}
+
+// endUnasked, under wire, ends encryption without a word of the user's in this chat, who has to confirm to go on if it was encrypted.
+func (c *EncryptedChat) endUnasked(why notify.Kind) {
+	c.mu.Lock()
+	lost := c.security.Encrypted()
 	c.confirm = c.confirm || lost
-	confirm := c.confirm
+	focus, confirm := c.focus, c.confirm
 	c.mu.Unlock()
 	if err := c.endOTR(c.ctx); err != nil {
 		c.client.o.Logger.Info("otrchat: ending encryption", "contact", c.address, "error", err)
@@ -136,19 +154,14 @@ func (c *EncryptedChat) followFocus() {
 		c.setSecurity(NotEncrypted, Fingerprint{})
 	}
 	if lost {
-		c.events.add(SystemMessage{"The other side has become a conference, which ended encryption. Nothing is sent until you confirm to go on unencrypted.", true})
-	}
-	if !c.mayEncrypt() {
-		return
-	}
-	if err := c.start(c.ctx); err != nil {
-		c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
+		c.tell(notify.Notification{Kind: why})
 	}
 }
 
 // SetPolicy saves the policy with the contact and applies it to this chat at once: Always and Opportunistic ask for encryption, Never ends it.
-// contacts.Inherit goes back to Options.Policy. Other chats with the same contact that are up keep theirs. Errors: an unknown policy, the store's,
-// the chat's or ctx's; if saving fails, nothing changes.
+// contacts.Inherit goes back to Options.Policy. Other chats with the contact, in other processes too, follow a moment later if the store is a contacts.Watcher,
+// as those of this module are; but where Never comes from elsewhere and ends encryption, the user confirms by StopEncryption to go on without. Errors: an unknown
+// policy, the store's, the chat's or ctx's; if saving fails, nothing changes.
 func (c *EncryptedChat) SetPolicy(ctx context.Context, p Policy) error {
 	if p != contacts.Inherit && !known(p) {
 		return fmt.Errorf("otrchat: policy %d is unknown", p)
@@ -163,17 +176,26 @@ func (c *EncryptedChat) SetPolicy(ctx context.Context, p Policy) error {
 	if p == contacts.Inherit {
 		p = c.client.o.Policy
 	}
+	if c.setPolicy(p); p == Never {
+		return c.stop(ctx)
+	}
+	return c.startIfNot(ctx)
+}
+
+// setPolicy, under wire, has a policy hold from now on.
+func (c *EncryptedChat) setPolicy(p Policy) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.policy = p
 	c.signal()
-	c.mu.Unlock()
-	switch {
-	case p == Never:
-		return c.stop(ctx)
-	case !c.isFocus() && c.otr.State() != otrsession.Encrypted:
-		return c.start(ctx)
+}
+
+// startIfNot, under wire, asks for encryption where it may be used and there is none.
+func (c *EncryptedChat) startIfNot(ctx context.Context) error {
+	if !c.mayEncrypt() || c.otr.State() == otrsession.Encrypted {
+		return nil
 	}
-	return nil
+	return c.start(ctx)
 }
 
 // known tells whether p is a policy of its own.

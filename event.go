@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 )
 
@@ -24,8 +25,11 @@ type Message struct {
 	Security Security
 }
 
-// SystemMessage is a notice for the user, to be shown among the messages of the chat. It is in English, and never holds a text of the chat.
+// SystemMessage is a notice for the user, to be shown among the messages of the chat. It never holds a text of the chat.
 type SystemMessage struct {
+	// Kind is what it is about.
+	Kind notify.Kind
+	// Text says it in the words of Options.Texts. What the peer chose in it, as its address, is cleaned of control characters and cut.
 	Text string
 	// Warning tells a notice that the user must see from one for the record.
 	Warning bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/otrchat/otrchat/contacts"
@@ -42,8 +43,13 @@ type Options struct {
 	// Contacts remembers the fingerprints and the policy of each contact. A store's methods must return when their context ends.
 	// Default: a store in memory, which forgets everything with the process.
 	Contacts contacts.Store
-	// Notifier is told of changed fingerprints and of encryption that a peer ended, besides the events of the chat. Default: nobody.
+	// Notifier tells the user what must not wait until they look at the chat, besides the events there: of changed and revoked keys (notify.Critical), of
+	// encryption that ended, of a peer that asks for verification, and of messages where NotifyMessages says so. Default: nobody.
 	Notifier notify.Notifier
+	// NotifyMessages says what Notifier is told of messages that come. Default: NotifyNoMessages.
+	NotifyMessages NotifyMessages
+	// Texts are the words of notifications and SystemMessages, in the user's language. Default: English, also for each kind that has no text there.
+	Texts notify.Catalogue
 	// Policy holds for contacts that have none of their own. Default: Opportunistic.
 	Policy Policy
 	// OTRTimeout is how long a peer may take to answer our request for encryption before an Opportunistic chat goes on in plain text; what
@@ -88,7 +94,13 @@ func (o *Options) withDefaults() (Options, error) {
 		return r, errors.New("otrchat: Options.OTRTimeout is negative")
 	case r.Policy < contacts.Inherit || r.Policy > contacts.Never:
 		return r, fmt.Errorf("otrchat: Options.Policy %d is unknown", r.Policy)
+	case r.NotifyMessages < NotifyNoMessages || r.NotifyMessages > NotifyTexts:
+		return r, fmt.Errorf("otrchat: Options.NotifyMessages %d is unknown", r.NotifyMessages)
 	}
+	if err := r.Texts.Validate(); err != nil {
+		return r, fmt.Errorf("otrchat: Options.Texts: %w", err)
+	}
+	r.Texts = maps.Clone(r.Texts)
 	if err := r.checkCertificate(); err != nil {
 		return r, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/contacts"
 	"github.com/otrchat/otrchat/msrp"
+	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 )
 
@@ -178,15 +179,19 @@ func TestSetPolicyHoldsForWaitingTexts(t *testing.T) {
 func TestOptions(t *testing.T) {
 	good := otrchat.Options{Address: "sip:alice@127.0.0.1", Key: key(t, aliceKey)}
 	for field, spoil := range map[string]func(*otrchat.Options){
-		"Address":     func(o *otrchat.Options) { o.Address = "" },
-		"Address ":    func(o *otrchat.Options) { o.Address = "sip:alice\r\nVia: x@127.0.0.1" },
-		"DisplayName": func(o *otrchat.Options) { o.DisplayName = "Alice\r\nVia: x" },
-		"Key":         func(o *otrchat.Options) { o.Key = nil },
-		"OTRTimeout":  func(o *otrchat.Options) { o.OTRTimeout = -1 },
-		"Policy":      func(o *otrchat.Options) { o.Policy = 77 },
-		"Host":        func(o *otrchat.Options) { o.MSRPHost = "a b" },
-		"Relay":       func(o *otrchat.Options) { o.Relay = &msrp.RelayOptions{} },
-		"Username":    func(o *otrchat.Options) { o.Relay = &msrp.RelayOptions{URI: "msrps://relay.example.com;tcp"} },
+		"Address":        func(o *otrchat.Options) { o.Address = "" },
+		"Address ":       func(o *otrchat.Options) { o.Address = "sip:alice\r\nVia: x@127.0.0.1" },
+		"DisplayName":    func(o *otrchat.Options) { o.DisplayName = "Alice\r\nVia: x" },
+		"Key":            func(o *otrchat.Options) { o.Key = nil },
+		"OTRTimeout":     func(o *otrchat.Options) { o.OTRTimeout = -1 },
+		"Policy":         func(o *otrchat.Options) { o.Policy = 77 },
+		"NotifyMessages": func(o *otrchat.Options) { o.NotifyMessages = 3 },
+		"Texts": func(o *otrchat.Options) {
+			o.Texts = notify.Catalogue{notify.EncryptionEnded: {Title: "{who}", Body: "-"}}
+		},
+		"Host":     func(o *otrchat.Options) { o.MSRPHost = "a b" },
+		"Relay":    func(o *otrchat.Options) { o.Relay = &msrp.RelayOptions{} },
+		"Username": func(o *otrchat.Options) { o.Relay = &msrp.RelayOptions{URI: "msrps://relay.example.com;tcp"} },
 		"Relay: ": func(o *otrchat.Options) {
 			o.Relay = &msrp.RelayOptions{URI: "msrp://relay.example.com;tcp", Username: "alice"}
 		},

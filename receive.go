@@ -3,8 +3,8 @@ package otrchat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"mime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -184,7 +184,9 @@ func (c *EncryptedChat) decrypt(in incoming) int {
 // show makes a Message of a text.
 func (c *EncryptedChat) show(in incoming, text []byte, encrypted bool) {
 	s := strings.ReplaceAll(strings.ToValidUTF8(string(text), "\uFFFD"), "\x00", "\uFFFD")
-	c.events.add(Message{Text: s, ContentType: in.mediaType, Time: in.time, Encrypted: encrypted, Security: c.Security()})
+	m := Message{Text: s, ContentType: in.mediaType, Time: in.time, Encrypted: encrypted, Security: c.Security()}
+	c.events.add(m)
+	c.tellOf(m)
 }
 
 // plainTextCame ends the waiting for the peer's answer to our request for encryption: the peer writes without.
@@ -209,13 +211,13 @@ func (c *EncryptedChat) otrEvent(e otrsession.Event) {
 			c.client.o.Logger.Info("otrchat: asking for encryption", "contact", c.address, "error", err)
 		}
 	case otrsession.EventUnencrypted:
-		c.events.add(SystemMessage{"The next message came unencrypted. Somebody else may have written it.", true})
+		c.tell(notify.Notification{Kind: notify.UnencryptedReceived})
 	case otrsession.EventUnreadable:
-		c.events.add(SystemMessage{"A message came that could not be decrypted. It is lost.", true})
+		c.tell(notify.Notification{Kind: notify.UndecryptableReceived})
 	case otrsession.EventUnrecognized:
-		c.events.add(SystemMessage{"A message came that is of no known kind. It is lost.", true})
+		c.tell(notify.Notification{Kind: notify.UnrecognizedReceived})
 	case otrsession.EventPeerError:
-		c.events.add(SystemMessage{fmt.Sprintf("The other side's program reports: %q", e.Text), false})
+		c.tell(notify.Notification{Kind: notify.PeerError, Text: strconv.Quote(e.Text)})
 	case otrsession.EventAKEFailed:
 		c.client.o.Logger.Info("otrchat: key exchange", "contact", c.address, "error", e.Err)
 	case otrsession.EventSMPAsked, otrsession.EventSMPProgress, otrsession.EventSMPSucceeded, otrsession.EventSMPFailed, otrsession.EventSMPAborted:
@@ -227,11 +229,6 @@ func (c *EncryptedChat) otrEvent(e otrsession.Event) {
 
 // peerEnded locks the input until the user decides.
 func (c *EncryptedChat) peerEnded() {
-	const text = "The other side ended encryption. Nothing is sent until you start it again or confirm to go on unencrypted."
 	c.setSecurity(Ended, Fingerprint{})
-	c.events.add(SystemMessage{text, true})
-	c.client.notify(notify.Notification{
-		Kind: notify.EncryptionEnded, Urgency: notify.Normal, Contact: c.address,
-		Title: "Encryption ended: " + c.address, Body: text, Time: time.Now(),
-	})
+	c.tell(notify.Notification{Kind: notify.EncryptionEnded})
 }

@@ -34,8 +34,8 @@ func (d *Delivery) Done() <-chan struct{} { return d.d.Done() }
 
 // Send sends a text: encrypted if the chat is, in plain text if the policy allows it. While the peer has not answered our request for
 // encryption it waits, for Options.OTRTimeout at most; while the peer has put the chat on hold, and while the chat moves to another way through the
-// relay because one was lost, it waits, too. A text that was given while the chat was encrypted never leaves in plain text, even if
-// encryption ends meanwhile. Texts of one goroutine arrive in the order of its calls.
+// relay because one was lost, it waits, too. A text that was given while the chat was encrypted, or while the policy was Always, never leaves in plain text, even
+// if that ends meanwhile. Texts of one goroutine arrive in the order of its calls.
 //
 // Errors: ErrEncryptionRequired, ErrEncryptionEnded, ErrEncryptionUnavailable, ErrText and ErrTooLarge, with all of which nothing was sent; the
 // chat's error when it has ended, or ctx's.
@@ -46,9 +46,9 @@ func (c *EncryptedChat) Send(ctx context.Context, text string) (*Delivery, error
 	case len(text) > otrsession.DefaultMaxMessage:
 		return nil, ErrTooLarge
 	}
-	promised := c.Security().Encrypted()
+	inPlain := c.inPlain()
 	for {
-		d, wait, err := c.trySend(ctx, text, promised)
+		d, wait, err := c.trySend(ctx, text, inPlain)
 		if wait == nil {
 			return d, err
 		}
@@ -60,13 +60,26 @@ func (c *EncryptedChat) Send(ctx context.Context, text string) (*Delivery, error
 	}
 }
 
+// inPlain is why a text that is given now may not leave in plain text later, nil if it may.
+func (c *EncryptedChat) inPlain() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.security.Encrypted():
+		return ErrEncryptionEnded
+	case c.policy == Always:
+		return ErrEncryptionRequired
+	}
+	return nil
+}
+
 // trySend sends the text, or returns a channel that is closed when it is worth another try.
-func (c *EncryptedChat) trySend(ctx context.Context, text string, promised bool) (*Delivery, <-chan struct{}, error) {
+func (c *EncryptedChat) trySend(ctx context.Context, text string, inPlain error) (*Delivery, <-chan struct{}, error) {
 	if err := c.lock(ctx); err != nil {
 		return nil, nil, err
 	}
 	defer c.unlock()
-	encrypted, wait, err := c.way(promised)
+	encrypted, wait, err := c.way(inPlain)
 	if wait != nil || err != nil {
 		return nil, wait, err
 	}
@@ -88,9 +101,9 @@ func (c *EncryptedChat) trySend(ctx context.Context, text string, promised bool)
 	return &Delivery{encrypted, d}, nil, nil
 }
 
-// way decides, under wire, how a text of the user's leaves: this is where plain text is let out or not. promised says that the chat was
-// encrypted when the user gave the text. The channel is closed when it is worth another try.
-func (c *EncryptedChat) way(promised bool) (encrypted bool, wait <-chan struct{}, err error) {
+// way decides, under wire, how a text of the user's leaves: this is where plain text is let out or not. inPlain is what stood against that when the
+// user gave the text. The channel is closed when it is worth another try.
+func (c *EncryptedChat) way(inPlain error) (encrypted bool, wait <-chan struct{}, err error) {
 	state, focus := c.otr.State(), c.isFocus()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,9 +120,9 @@ func (c *EncryptedChat) way(promised bool) (encrypted bool, wait <-chan struct{}
 		return true, nil, nil
 	case !focus && c.waiting != nil:
 		return false, c.changed, nil
-	case promised || c.confirm || state != otrsession.Plaintext:
+	case inPlain == ErrEncryptionEnded || c.confirm || state != otrsession.Plaintext:
 		return false, nil, ErrEncryptionEnded
-	case c.policy == Always:
+	case inPlain != nil || c.policy == Always:
 		return false, nil, ErrEncryptionRequired
 	}
 	return false, nil, nil

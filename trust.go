@@ -2,7 +2,7 @@ package otrchat
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,8 +11,8 @@ import (
 	"github.com/otrchat/otrchat/otrsession"
 )
 
-// learn notes the key that the peer has shown, warns if it is not the one that was known, and tells what the lock shows. A store that cannot
-// save does not keep the warning away.
+// learn notes the key that the peer has shown, warns if it is not the one that was known, and tells what the lock shows. The warning is given once
+// for each fingerprint: contacts.Learn sees to that. A store that cannot save does not keep it away.
 func (c *EncryptedChat) learn(fp Fingerprint) Security {
 	var change contacts.Change
 	var before contacts.Contact
@@ -24,47 +24,31 @@ func (c *EncryptedChat) learn(fp Fingerprint) Security {
 			contact.DisplayName = strings.ToValidUTF8(name[:min(len(name), contacts.MaxDisplayName)], "")
 		}
 		change = contact.Learn(contacts.Fingerprint(fp), time.Now())
+		if c.client.o.Notifier == nil {
+			contact.Announced(contacts.Fingerprint(fp)) // by the chat alone
+		}
 		security = judge(contact, contacts.Fingerprint(fp))
 		return nil
 	})
 	if err != nil {
 		c.client.o.Logger.Error("otrchat: the contact's key could not be saved", "contact", c.address, "error", err)
-		c.events.add(SystemMessage{"The contacts could not be read or saved, so a changed key may go unnoticed. The key is " + fp.String() + ".", true})
+		c.tell(notify.Notification{Kind: notify.ContactsUnavailable, Fingerprint: fp.String()})
 	}
 	if change == contacts.KeyChanged {
-		c.warnChanged(before, fp)
+		c.tell(notify.Notification{Kind: changedKind(&before), Fingerprint: fp.String()})
 	}
 	if key, _ := before.Key(contacts.Fingerprint(fp)); key.Trust == contacts.Revoked {
-		c.events.add(SystemMessage{c.address + " uses a key that was revoked: " + fp.String() + ".", true})
+		c.tell(notify.Notification{Kind: notify.RevokedKeyUsed, Fingerprint: fp.String()})
 	}
 	return security
 }
 
-// warnChanged tells the chat and the Notifier, once for each fingerprint: contacts.Learn sees to that.
-func (c *EncryptedChat) warnChanged(before contacts.Contact, fp Fingerprint) {
-	known := "A key was known"
-	for _, k := range before.Keys {
-		if k.Trust.Verified() {
-			known = "A verified key was known"
-		}
+// changedKind is what to say of a new key of a contact that was known by others before.
+func changedKind(before *contacts.Contact) notify.Kind {
+	if slices.ContainsFunc(before.Keys, func(k contacts.Key) bool { return k.Trust.Verified() }) {
+		return notify.VerifiedFingerprintChanged
 	}
-	text := fmt.Sprintf("%s has a new key. %s for this contact before. This can be a new device, or somebody in the middle: verify the contact again. "+
-		"The new fingerprint is %s.", c.address, known, fp)
-	c.events.add(SystemMessage{text, true})
-	c.client.notify(notify.Notification{
-		Kind: notify.FingerprintChanged, Urgency: notify.Critical, Contact: c.address,
-		Title: "Encryption warning: new key of " + c.address, Body: text, Time: time.Now(),
-	})
-}
-
-// update changes the contact in the store.
-func (c *EncryptedChat) update(ctx context.Context, change func(*contacts.Contact) error) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	if _, err := contacts.Update(ctx, c.client.o.Contacts, c.address, change); err != nil {
-		return fmt.Errorf("otrchat: %w", err)
-	}
-	return nil
+	return notify.FingerprintChanged
 }
 
 // SetVerified saves that the user compared the fingerprint that the chat is encrypted with, or takes that back. Errors: ErrNotEncrypted, the
@@ -90,6 +74,7 @@ func (c *EncryptedChat) setTrust(ctx context.Context, fp Fingerprint, change fun
 	var security Security
 	err := c.update(ctx, func(contact *contacts.Contact) error {
 		contact.Learn(contacts.Fingerprint(fp), time.Now()) // the store may have failed at the time
+		contact.Announced(contacts.Fingerprint(fp))         // the user knows it
 		err := change(contact)
 		security = judge(contact, contacts.Fingerprint(fp))
 		return err
@@ -145,6 +130,7 @@ func (c *EncryptedChat) smpEvent(e otrsession.Event) {
 	switch e.Type {
 	case otrsession.EventSMPAsked:
 		out = SMP{Progress: SMPAsked, Question: e.Question}
+		c.client.notify(c.filled(notify.Notification{Kind: notify.VerificationAsked}))
 		c.smpQuestion = e.HasQuestion
 	case otrsession.EventSMPProgress:
 		out.Progress = SMPAnswered
@@ -169,7 +155,7 @@ func (c *EncryptedChat) smpSucceeded(fp Fingerprint) bool {
 		})
 		if err != nil {
 			c.client.o.Logger.Error("otrchat: the verification could not be saved", "contact", c.address, "error", err)
-			c.events.add(SystemMessage{"The verification succeeded, but it could not be saved.", true})
+			c.tell(notify.Notification{Kind: notify.VerificationNotSaved})
 		}
 	}
 	return c.Security() == Verified

@@ -1,0 +1,113 @@
+package otrchat
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/notify"
+)
+
+// NotifyMessages says what Options.Notifier is told of messages that come.
+type NotifyMessages int
+
+// The choices.
+const (
+	// NotifyNoMessages tells nothing of messages. It is the default.
+	NotifyNoMessages NotifyMessages = iota
+	// NotifySenders tells that a message came, and from whom.
+	NotifySenders
+	// NotifyTexts tells the beginning of plain texts as well, of encrypted messages too: they may then be read over a shoulder, on a locked screen or in the
+	// history of a desktop.
+	NotifyTexts
+)
+
+// maxNotified is how many bytes of a text may wait for the Notifier; the catalogue cuts further.
+const maxNotified = 4 << 10
+
+// tell tells the user what n says by its Kind, Fingerprint and Text: in the chat, and through the Notifier where that matters to whoever looks elsewhere.
+func (c *EncryptedChat) tell(n notify.Notification) {
+	n = c.filled(n)
+	c.events.add(SystemMessage{Kind: n.Kind, Text: n.Body, Warning: n.Urgency > notify.Low})
+	switch n.Kind {
+	case notify.FingerprintChanged, notify.VerifiedFingerprintChanged, notify.RevokedKeyUsed,
+		notify.EncryptionEnded, notify.ConferenceEndedEncryption, notify.EncryptionDisabled:
+		c.client.notify(n)
+	}
+}
+
+// tellOf tells the Notifier of a message as far as the application wants that.
+func (c *EncryptedChat) tellOf(m Message) {
+	n := notify.Notification{Kind: notify.MessageReceived}
+	switch {
+	case c.client.o.NotifyMessages == NotifyNoMessages:
+		return
+	case c.client.o.NotifyMessages == NotifyTexts && m.ContentType == "text/plain":
+		n.Text = strings.Clone(strings.ToValidUTF8(m.Text[:min(len(m.Text), maxNotified)], ""))
+	}
+	c.client.notify(c.filled(n))
+}
+
+// filled is n with all that its kind and the chat say.
+func (c *EncryptedChat) filled(n notify.Notification) notify.Notification {
+	c.mu.Lock()
+	n.DisplayName = c.savedName
+	c.mu.Unlock()
+	if n.DisplayName == "" {
+		n.DisplayName = c.RemoteDisplayName()
+	}
+	n.Urgency, n.Contact, n.Time = n.Kind.Urgency(), c.address, time.Now()
+	return c.client.o.Texts.Fill(n)
+}
+
+// notify tells the Notifier in the background, as long as fewer than maxNotifications are under way.
+func (c *Client) notify(n notify.Notification) {
+	if c.o.Notifier == nil {
+		return
+	}
+	places := c.warn
+	if n.Urgency != notify.Critical && len(places) >= maxNotifications/2 {
+		places = nil
+	}
+	select {
+	case places <- struct{}{}:
+	default:
+		c.o.Logger.Warn("otrchat: too many notifications at a time; one is lost", "kind", n.Kind.String(), "contact", n.Contact)
+		return
+	}
+	go func() {
+		defer func() { <-c.warn }()
+		ctx, cancel := context.WithTimeout(c.ctx, notifyTimeout)
+		defer cancel()
+		if err := c.deliver(ctx, n); err != nil {
+			c.o.Logger.Warn("otrchat: notifier", "kind", n.Kind.String(), "error", err)
+		}
+	}()
+}
+
+// deliver hands n to the Notifier, and notes in the store that the user was told of a changed key, whatever the Notifier made of it. When the Client is
+// closed meanwhile nothing is noted, so that the key is told of again some other time.
+func (c *Client) deliver(ctx context.Context, n notify.Notification) error {
+	err := notify.Multi(c.o.Notifier).Notify(ctx, n) // which catches a panic
+	if n.Kind != notify.FingerprintChanged && n.Kind != notify.VerifiedFingerprintChanged || c.ctx.Err() != nil {
+		return err
+	}
+	fp, parseErr := contacts.ParseFingerprint(n.Fingerprint)
+	if parseErr != nil {
+		return errors.Join(err, parseErr)
+	}
+	return errors.Join(err, c.announced(n.Contact, fp))
+}
+
+// announced notes that the user was told of a changed key. A contact without it has none to note it with.
+func (c *Client) announced(address string, fp contacts.Fingerprint) error {
+	ctx, cancel := context.WithTimeout(c.ctx, storeTimeout)
+	defer cancel()
+	_, err := contacts.Update(ctx, c.o.Contacts, address, func(contact *contacts.Contact) error { return contact.Announced(fp) })
+	if errors.Is(err, contacts.ErrNoKey) {
+		return nil
+	}
+	return err
+}
