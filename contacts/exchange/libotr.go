@@ -66,8 +66,8 @@ func parseLibotr(line string) (e Entry, reason string) {
 		return e, "it has no end: the file was cut"
 	case len(line) > maxLine:
 		return e, fmt.Sprintf("longer than %d bytes", maxLine)
-	case strings.Contains(text, "\r"):
-		return e, "a carriage return that is not at the end"
+	case strings.ContainsAny(text, "\r\x00"):
+		return e, "NUL, or a carriage return that is not at the end"
 	case len(fields) < 4 || len(fields) > 5:
 		return e, "not four or five fields with tabs between them"
 	}

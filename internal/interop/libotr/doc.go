@@ -2,7 +2,9 @@
 // tests. [Start] compiles a small program of ours (peer/libotr_peer.c) against
 // the libotr of the machine, and runs it; a [Peer] is one conversation in it.
 // It makes no difference to a Peer how messages travel: a test carries them by
-// hand, or through MSRP.
+// hand, or through MSRP. A second program (fingerprints/libotr_fingerprints.c)
+// reads and writes fingerprints files by libotr's own functions, for our tests
+// of contacts/exchange.
 //
 // A test without a C compiler or libotr's headers (Debian: libotr5-dev) is
 // skipped, or fails when CI is set.

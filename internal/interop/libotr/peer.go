@@ -58,7 +58,7 @@ type Event struct {
 // "23" and "--fragment", "500".
 func Start(t testing.TB, args ...string) *Peer {
 	t.Helper()
-	cmd := exec.Command(build(t), args...)
+	cmd := exec.Command(build(t, "libotr_peer", source), args...)
 	r, w := io.Pipe()
 	cmd.Stdout = w
 	stdin, err := cmd.StdinPipe()
@@ -81,12 +81,12 @@ func Start(t testing.TB, args ...string) *Peer {
 	return p
 }
 
-// build compiles the program into a folder of the test's.
-func build(t testing.TB) string {
+// build compiles a program into a folder of the test's.
+func build(t testing.TB, name string, source []byte) string {
 	t.Helper()
 	compiler := foreign.NeedHeader(t, "libotr/proto.h")
 	dir := t.TempDir()
-	code, program := filepath.Join(dir, "libotr_peer.c"), filepath.Join(dir, "libotr_peer")
+	code, program := filepath.Join(dir, name+".c"), filepath.Join(dir, name)
 	if err := os.WriteFile(code, source, 0o600); err != nil {
 		t.Fatalf("libotr: %v", err)
 	}
