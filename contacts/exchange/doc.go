@@ -26,6 +26,7 @@
 //	verifiedAt    when it was verified, as in 2026-11-23T08:30:00Z (RFC 3339)
 //	firstSeen     when the contact was first seen with the key
 //	lastSeen      and last
+//	note          the user's own text about the key
 //
 // # Concurrency
 //

@@ -121,6 +121,7 @@ func (m *importing) merge(ctx context.Context, s contacts.Store, of []int) error
 func (m *importing) mergeEntry(c *contacts.Contact, e Entry, tally *Report) error {
 	k := e.Key
 	k.FirstSeen, k.LastSeen, k.VerifiedAt = m.past(k.FirstSeen), m.past(k.LastSeen), m.past(k.VerifiedAt)
+	k.Unannounced = time.Time{} // the user brings it: there is nothing to warn of
 	switch {
 	case !k.Trust.Verified():
 		k.VerifiedAt = time.Time{}
@@ -175,6 +176,9 @@ func mergeKey(old *contacts.Key, k contacts.Key) (more bool, err error) {
 	}
 	if k.LastSeen.After(old.LastSeen) {
 		old.LastSeen, more = k.LastSeen, true
+	}
+	if old.Note == "" && k.Note != "" {
+		old.Note, more = k.Note, true
 	}
 	return more, nil
 }

@@ -122,6 +122,18 @@ func TestImportKey(t *testing.T) {
 			want:   contacts.Key{Fingerprint: one, FirstSeen: then, LastSeen: later},
 			report: exchange.Report{Unchanged: 1},
 		}, {
+			name: "a note", has: []contacts.Key{{Fingerprint: one}}, told: exchange.Entry{Key: contacts.Key{Fingerprint: one, Note: "his phone"}},
+			want: contacts.Key{Fingerprint: one, Note: "his phone"}, report: exchange.Report{Upgraded: 1},
+		}, {
+			name: "another note", has: []contacts.Key{{Fingerprint: one, Note: "his phone"}}, told: exchange.Entry{Key: contacts.Key{Fingerprint: one, Note: "stolen"}},
+			want: contacts.Key{Fingerprint: one, Note: "his phone"}, report: exchange.Report{Unchanged: 1},
+		}, {
+			name: "not announced elsewhere", told: exchange.Entry{Key: contacts.Key{Fingerprint: one, Unannounced: then}},
+			want: contacts.Key{Fingerprint: one}, report: exchange.Report{Added: 1},
+		}, {
+			name: "not announced here", has: []contacts.Key{{Fingerprint: one, Unannounced: then}}, told: exchange.Entry{Key: contacts.Key{Fingerprint: one}},
+			want: contacts.Key{Fingerprint: one, Unannounced: then}, report: exchange.Report{Unchanged: 1},
+		}, {
 			name: "a name for who has none", has: []contacts.Key{{Fingerprint: one}}, told: exchange.Entry{Name: "Bob", Key: contacts.Key{Fingerprint: one}},
 			want: contacts.Key{Fingerprint: one}, report: exchange.Report{Upgraded: 1}, named: "Bob",
 		}, {

@@ -35,6 +35,7 @@ var columns = []column{
 	timeColumn("verifiedAt", func(e *Entry) *time.Time { return &e.Key.VerifiedAt }),
 	timeColumn("firstSeen", func(e *Entry) *time.Time { return &e.Key.FirstSeen }),
 	timeColumn("lastSeen", func(e *Entry) *time.Time { return &e.Key.LastSeen }),
+	textColumn("note", func(e *Entry) *string { return &e.Key.Note }),
 }
 
 func textColumn(name string, field func(*Entry) *string) column {

@@ -40,7 +40,7 @@ func peers(t testing.TB) []exchange.Entry {
 		{Address: "tel:+12015550123", Key: contacts.Key{Fingerprint: key, Trust: contacts.Revoked, FirstSeen: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}},
 	}
 	for _, name := range hostile {
-		all = append(all, exchange.Entry{Name: name, Address: name[:min(len(name), contacts.MaxAddress)], Key: contacts.Key{Fingerprint: key, Trust: contacts.VerifiedManually}})
+		all = append(all, exchange.Entry{Name: name, Address: name[:min(len(name), contacts.MaxAddress)], Key: contacts.Key{Fingerprint: key, Trust: contacts.VerifiedManually, Note: name}})
 	}
 	return all
 }
@@ -66,15 +66,15 @@ func TestPeersAsWritten(t *testing.T) {
 	key := fingerprint(t, digits)
 	entries := []exchange.Entry{
 		{Name: "Bob <3", Key: contacts.Key{Fingerprint: key, Trust: contacts.VerifiedManually}},
-		{Address: "bob@example.org", Name: "=1;-1,\n2\r\n", Account: "me", Protocol: "p", Key: contacts.Key{Fingerprint: key, Trust: contacts.Revoked, FirstSeen: then}},
+		{Address: "bob@example.org", Name: "=1;-1,\n2\r\n", Account: "me", Protocol: "p", Key: contacts.Key{Fingerprint: key, Trust: contacts.Revoked, FirstSeen: then, Note: "his phone"}},
 	}
 	for i, want := range []string{
-		"fingerprint,description,address,trust,verifiedAt,firstSeen,lastSeen\r\n" +
-			digits + ",Bob <3,,verified-manually,,,\r\n" +
-			digits + ",\"'=1;'-1,\n2\n\",bob@example.org,revoked,,1999-01-02T03:04:05Z,\r\n",
+		"fingerprint,description,address,trust,verifiedAt,firstSeen,lastSeen,note\r\n" +
+			digits + ",Bob <3,,verified-manually,,,,\r\n" +
+			digits + ",\"'=1;'-1,\n2\n\",bob@example.org,revoked,,1999-01-02T03:04:05Z,,his phone\r\n",
 		"[\n" +
 			`  {"description":"Bob \u003c3","fingerprint":"` + digits + `","trust":"verified-manually"},` + "\n" +
-			`  {"address":"bob@example.org","description":"=1;-1,\n2\r\n","fingerprint":"` + digits + `","firstSeen":"1999-01-02T03:04:05Z","trust":"revoked"}` + "\n]\n",
+			`  {"address":"bob@example.org","description":"=1;-1,\n2\r\n","fingerprint":"` + digits + `","firstSeen":"1999-01-02T03:04:05Z","note":"his phone","trust":"revoked"}` + "\n]\n",
 	} {
 		var file bytes.Buffer
 		require.NoError(t, forms[i].write(&file, entries))
@@ -225,6 +225,7 @@ func fuzzPeers(f *testing.F, form int) {
 		for i := range entries {
 			entries[i].Name = strings.ReplaceAll(entries[i].Name, "\r\n", "\n")
 			entries[i].Address = strings.ReplaceAll(entries[i].Address, "\r\n", "\n")
+			entries[i].Key.Note = strings.ReplaceAll(entries[i].Key.Note, "\r\n", "\n")
 		}
 		for _, form := range forms {
 			var file bytes.Buffer
