@@ -9,6 +9,7 @@ import (
 
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/msrp/cpim"
+	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 	"github.com/otrchat/otrchat/sip"
 )
@@ -21,7 +22,7 @@ type Client struct {
 	ctx    context.Context // ends with the Client
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	warn   chan struct{} // places for running notifications
+	queue  *notify.Queue // nil without Options.Notifier
 	secure bool          // our side of every chat has TLS, to the relay or to the peer
 
 	mu       sync.Mutex
@@ -32,8 +33,7 @@ type Client struct {
 }
 
 const (
-	maxNotifications = 16 // at the same time; half of them are kept for critical ones
-	maxInbox         = 1024
+	maxInbox = 1024
 	// maxMessage is what we take of a peer: the most that OTR takes, and the head of a message/cpim.
 	maxMessage = otrsession.DefaultMaxMessage + cpim.MaxHeaderBytes
 )
@@ -61,12 +61,18 @@ func New(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
-	c := &Client{o: opts, agent: agent, msrp: endpoint, chats: map[*EncryptedChat]struct{}{}, warn: make(chan struct{}, maxNotifications)}
+	c := &Client{o: opts, agent: agent, msrp: endpoint, chats: map[*EncryptedChat]struct{}{}}
 	if opts.Relay != nil {
 		u, _ := msrp.ParseURI(opts.Relay.URI) // checked before
 		c.secure = u.Secure
 	} else {
 		c.secure = opts.MSRPCertificate != nil
+	}
+	if opts.Notifier != nil {
+		o := notify.QueueOptions{Notifier: notify.Func(c.deliver), Parallel: maxDeliveries, Timeout: notifyTimeout, Logger: opts.Logger}
+		if c.queue, err = notify.NewQueue(&o); err != nil {
+			return nil, fmt.Errorf("otrchat: %w", err)
+		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -230,8 +236,8 @@ func (c *Client) remove(chat *EncryptedChat) {
 	c.unwatchContacts()
 }
 
-// Shutdown ends every chat properly (see EncryptedChat.Shutdown) and closes. The error is ctx's if it ended first; the Client is closed in any
-// case.
+// Shutdown ends every chat properly (see EncryptedChat.Shutdown), waits until Options.Notifier has been told what there is to tell, and closes. The error is
+// ctx's if it ended first; the Client is closed in any case.
 func (c *Client) Shutdown(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -248,6 +254,11 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	if err := c.agent.Shutdown(ctx); err != nil {
 		errs = errors.Join(errs, fmt.Errorf("otrchat: %w", err))
 	}
+	if c.queue != nil {
+		if err := c.queue.Shutdown(ctx); err != nil && c.ctx.Err() == nil { // else Close came first
+			errs = errors.Join(errs, fmt.Errorf("otrchat: %w", err))
+		}
+	}
 	return errors.Join(errs, c.Close())
 }
 
@@ -261,8 +272,9 @@ func (c *Client) all() []*EncryptedChat {
 	return chats
 }
 
-// Close ends every chat and closes all sockets at once. It is idempotent and safe from any goroutine. After it returns no goroutine of the
-// Client runs, but for a Notifier that ignores its context.
+// Close ends every chat and closes all sockets at once; what Options.Notifier has not been told yet is dropped, but for changed keys: those are told of
+// again when they are met again. It is idempotent and safe from any goroutine. After it returns no goroutine of the Client runs, but for those of a Notifier
+// that has not returned yet.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -272,6 +284,9 @@ func (c *Client) Close() error {
 		chat.end(ErrClosed)
 	}
 	err := errors.Join(c.agent.Close(), c.msrp.Close())
+	if c.queue != nil {
+		c.queue.Close()
+	}
 	c.wg.Wait()
 	return err
 }

@@ -39,15 +39,16 @@
 //
 // 256 events or 16 MiB wait for Receive, and behind them what msrp's inbox holds (1,024 messages, 16 MiB); what comes on top of that is refused on the wire, and
 // the sender is told. A text may be about 3 MiB when encrypted (otrsession.DefaultMaxMessage), or what the peer's max-size says. A peer has
-// Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP; how long a relay may take stands at msrp.Endpoint.DialRelay. At
-// most 16 notifications run at a time.
+// Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP; how long a relay may take stands at msrp.Endpoint.DialRelay. Four
+// notifications are delivered at a time, each within a minute, and 64 may wait, as notify.Queue says.
 //
 // # Security
 //
 // What OTR gives and does not give is in SECURITY.md. The address of a caller is the caller's own word: only a verified key proves it. Trust in
 // a key changes only by SetVerified, a completed SMP, or in the contact store. One who answers the peer's own SMP question has not verified the peer, who may have asked
 // what everybody knows. A new key of a known contact is announced once, in the chat and to Options.Notifier, and stays visible as Changed until
-// it is verified. After the peer ended encryption, or became a conference in an encrypted chat, nothing is sent until the user decides; and a text
+// it is verified; it is announced again if the process ended before Options.Notifier had been told. The text of a message goes to no notification unless
+// Options.NotifyMessages says so. After the peer ended encryption, or became a conference in an encrypted chat, nothing is sent until the user decides; and a text
 // that was given while the chat was encrypted never leaves in plain text. The signalling (who talks to whom, when) and the sizes
 // of messages are visible to the network, and so is MSRP's and SIP's plain TCP. A relay is verified by Options.TLS, but TLS ends there: it sees what the network
 // sees without TLS, all of a chat that is not encrypted by OTR and when how much is sent of one that is.

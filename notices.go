@@ -3,7 +3,6 @@ package otrchat
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/otrchat/otrchat/contacts"
@@ -24,8 +23,8 @@ const (
 	NotifyTexts
 )
 
-// maxNotified is how many bytes of a text may wait for the Notifier; the catalogue cuts further.
-const maxNotified = 4 << 10
+// maxDeliveries is how many notifications are delivered at a time. The queue keeps one of these places for critical ones.
+const maxDeliveries = 4
 
 // tell tells the user what n says by its Kind, Fingerprint and Text: in the chat, and through the Notifier where that matters to whoever looks elsewhere.
 func (c *EncryptedChat) tell(n notify.Notification) {
@@ -45,7 +44,7 @@ func (c *EncryptedChat) tellOf(m Message) {
 	case c.client.o.NotifyMessages == NotifyNoMessages:
 		return
 	case c.client.o.NotifyMessages == NotifyTexts && m.ContentType == "text/plain":
-		n.Text = strings.Clone(strings.ToValidUTF8(m.Text[:min(len(m.Text), maxNotified)], ""))
+		n.Text = m.Text
 	}
 	c.client.notify(c.filled(n))
 }
@@ -62,36 +61,18 @@ func (c *EncryptedChat) filled(n notify.Notification) notify.Notification {
 	return c.client.o.Texts.Fill(n)
 }
 
-// notify tells the Notifier in the background, as long as fewer than maxNotifications are under way.
+// notify tells the Notifier in the background.
 func (c *Client) notify(n notify.Notification) {
-	if c.o.Notifier == nil {
-		return
+	if c.queue != nil {
+		c.queue.Notify(c.ctx, n) // it fails when the Client is closed
 	}
-	places := c.warn
-	if n.Urgency != notify.Critical && len(places) >= maxNotifications/2 {
-		places = nil
-	}
-	select {
-	case places <- struct{}{}:
-	default:
-		c.o.Logger.Warn("otrchat: too many notifications at a time; one is lost", "kind", n.Kind.String(), "contact", n.Contact)
-		return
-	}
-	go func() {
-		defer func() { <-c.warn }()
-		ctx, cancel := context.WithTimeout(c.ctx, notifyTimeout)
-		defer cancel()
-		if err := c.deliver(ctx, n); err != nil {
-			c.o.Logger.Warn("otrchat: notifier", "kind", n.Kind.String(), "error", err)
-		}
-	}()
 }
 
 // deliver hands n to the Notifier, and notes in the store that the user was told of a changed key, whatever the Notifier made of it. When the Client is
 // closed meanwhile nothing is noted, so that the key is told of again some other time.
 func (c *Client) deliver(ctx context.Context, n notify.Notification) error {
 	err := notify.Multi(c.o.Notifier).Notify(ctx, n) // which catches a panic
-	if n.Kind != notify.FingerprintChanged && n.Kind != notify.VerifiedFingerprintChanged || c.ctx.Err() != nil {
+	if n.Kind != notify.FingerprintChanged && n.Kind != notify.VerifiedFingerprintChanged {
 		return err
 	}
 	fp, parseErr := contacts.ParseFingerprint(n.Fingerprint)
@@ -101,8 +82,12 @@ func (c *Client) deliver(ctx context.Context, n notify.Notification) error {
 	return errors.Join(err, c.announced(n.Contact, fp))
 }
 
-// announced notes that the user was told of a changed key. A contact without it has none to note it with.
+// announced notes that the user was told of a changed key, if the contact still has it. Close waits for that: the store may be closed next.
 func (c *Client) announced(address string, fp contacts.Fingerprint) error {
+	if !c.begin() {
+		return nil
+	}
+	defer c.wg.Done()
 	ctx, cancel := context.WithTimeout(c.ctx, storeTimeout)
 	defer cancel()
 	_, err := contacts.Update(ctx, c.o.Contacts, address, func(contact *contacts.Contact) error { return contact.Announced(fp) })
@@ -110,4 +95,14 @@ func (c *Client) announced(address string, fp contacts.Fingerprint) error {
 		return nil
 	}
 	return err
+}
+
+// begin adds one to what Close waits for, unless the Client is closed.
+func (c *Client) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.wg.Add(1)
+	}
+	return !c.closed
 }

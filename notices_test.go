@@ -1,6 +1,8 @@
 package otrchat_test
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/contacts"
 	"github.com/otrchat/otrchat/contacts/filestore"
+	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
 )
@@ -71,4 +74,112 @@ func TestTwoClientsAnnounceOnce(t *testing.T) {
 			require.Len(t, saved.Keys, 2)
 		})
 	}
+}
+
+// A warning that the Notifier had not had yet when the Client was closed, or its process killed, is given again.
+func TestAnnouncedAgainAfterClose(t *testing.T) {
+	store, asked := contacts.NewMemory(), make(chan struct{}, 1)
+	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Notifier: notify.Func(func(ctx context.Context, _ notify.Notification) error {
+		asked <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})})
+	opens(t, alice, bobKey, nil)
+	opens(t, alice, malloryKey, nil)
+	<-asked
+	require.NoError(t, alice.Close())
+
+	notes := make(told, 16)
+	alice = newUser(t, "alice", &otrchat.Options{Contacts: store, Notifier: notes})
+	notices, _ := opens(t, alice, malloryKey, nil)
+	require.Empty(t, notices, "it may be another process that is about to say it")
+	change(t, store, func(c *contacts.Contact) { c.Keys[1].Unannounced = time.Now().Add(-contacts.AnnounceWithin) })
+	notices, s := opens(t, alice, malloryKey, nil)
+	require.Len(t, notices, 1)
+	require.Equal(t, otrchat.Changed, s)
+	require.NoError(t, alice.Shutdown(limited(t))) // has told the Notifier
+	require.Equal(t, fingerprint(t, malloryKey).String(), notes.heard(t).Fingerprint)
+	require.Empty(t, notes)
+	saved, err := store.Load(ctx, bobAddress)
+	require.NoError(t, err)
+	require.Zero(t, saved.Keys[1].Unannounced)
+}
+
+// Shutdown waits for the Notifier as long as its context lets it.
+func TestShutdownWaitsForTheNotifier(t *testing.T) {
+	asked := make(chan struct{}, 9)
+	alice := newUser(t, "alice", &otrchat.Options{Notifier: notify.Func(func(ctx context.Context, _ notify.Notification) error {
+		asked <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})})
+	a, l := encrypts(t, alice, newPeer(t, nil, nil))
+	l.speaks(l.otr.End())
+	lock(t, a, otrchat.Ended)
+	<-asked
+	brief, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	require.ErrorIs(t, alice.Shutdown(brief), context.DeadlineExceeded)
+	require.ErrorIs(t, alice.Err(), otrchat.ErrClosed)
+}
+
+// What the Notifier is told of messages is what the application chose.
+func TestNotifyMessages(t *testing.T) {
+	for choice, want := range map[otrchat.NotifyMessages][]string{
+		otrchat.NotifyNoMessages: nil,
+		otrchat.NotifySenders:    {"", "", ""},
+		otrchat.NotifyTexts:      {"in the\uFFFDclear", "", "encrypted"},
+	} {
+		t.Run(fmt.Sprint(int(choice)), func(t *testing.T) {
+			notes, store := make(told, 16), contacts.NewMemory()
+			change(t, store, func(c *contacts.Contact) { c.DisplayName = "Bob" })
+			alice := newUser(t, "alice", &otrchat.Options{NotifyMessages: choice, Notifier: notes, Contacts: store})
+			a, l := meet(t, alice, newPeer(t, nil, nil))
+			for i, say := range []func(){
+				func() { l.says("in the\x00clear") },
+				func() {
+					_, err := l.session.Send(limited(t), &msrp.Message{ContentType: "text/html", Body: []byte("<b>bold</b>")})
+					require.NoError(t, err)
+				},
+				func() {
+					l.speaks(l.otr.Start())
+					l.turns(otrsession.Encrypted)
+					l.encrypts("encrypted")
+				},
+			} {
+				say()
+				next[otrchat.Message](t, a)
+				if want == nil {
+					continue
+				}
+				n := notes.heard(t)
+				require.Equal(t, notify.MessageReceived, n.Kind)
+				require.Equal(t, notify.Low, n.Urgency)
+				require.Equal(t, "Message from Bob (bob@127.0.0.1)", n.Title)
+				require.Equal(t, want[i], n.Text)
+				require.Equal(t, want[i], n.Body)
+			}
+			require.NoError(t, alice.Shutdown(limited(t)))
+			require.Empty(t, notes)
+		})
+	}
+}
+
+// A flood of messages, over which the Notifier hangs, does not keep a warning from the user.
+func TestMessagesBuryNoWarning(t *testing.T) {
+	changed := make(told, 1)
+	alice := newUser(t, "alice", &otrchat.Options{NotifyMessages: otrchat.NotifyTexts, Notifier: notify.Func(func(ctx context.Context, n notify.Notification) error {
+		if n.Urgency == notify.Critical {
+			return changed.Notify(ctx, n)
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})})
+	a, l := encrypts(t, alice, newPeer(t, nil, nil))
+	for range 100 {
+		l.says("hello")
+		next[otrchat.Message](t, a)
+	}
+	meets(t, alice, malloryKey)
+	require.Equal(t, notify.FingerprintChanged, changed.heard(t).Kind)
 }
