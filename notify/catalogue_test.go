@@ -63,6 +63,17 @@ func TestFillOther(t *testing.T) {
 	}
 }
 
+// What is put in is cut by itself, to the byte.
+func TestFillBounds(t *testing.T) {
+	long := strings.Repeat("x", 2<<10)
+	of := func(n int) string { return strings.Repeat("x", n-len("…")) + "…" }
+	n := notify.Notification{Kind: notify.FingerprintChanged, Contact: long, DisplayName: long, Fingerprint: long}
+	n = notify.Catalogue{n.Kind: {Title: "{name}", Body: "{contact} {fingerprint}"}}.Fill(n)
+	assert.Equal(t, of(100)+" ("+of(256)+")", n.Title)
+	assert.Equal(t, of(256)+" "+of(256), n.Body)
+	assert.Equal(t, of(1<<10), notify.English().Fill(notify.Notification{Kind: notify.MessageReceived, Text: long}).Body)
+}
+
 // Whatever a peer calls itself, the fingerprint is there to be read, and the texts stay small.
 func TestFillHostile(t *testing.T) {
 	for _, hostile := range []string{
@@ -141,4 +152,29 @@ func TestValidate(t *testing.T) {
 	}
 	err := notify.Catalogue{notify.PeerError: {Title: "x"}, notify.EncryptionEnded: {Body: "x"}}.Validate()
 	require.EqualError(t, err, "notify: Catalogue: the title of \"encryption ended\" is missing\nnotify: Catalogue: the body of \"peer error\" is missing")
+}
+
+// A catalogue of anybody's is refused, or makes texts within bounds from whatever a peer chooses.
+func FuzzCatalogue(f *testing.F) {
+	f.Add(`{"fingerprint changed": {"title": "{name}", "body": "{contact}: {fingerprint}"}}`, "bob@example.org", "Bob {fingerprint}", "")
+	f.Add(`{"peer error": {"title": "x", "body": "{text}{text}", "spoken": "{text}"}}`, "", "\u202e", "a\r\nb")
+	f.Add(`{"message received": {"title": "{", "body": "}"}}`, "\xff", "", "")
+	f.Fuzz(func(t *testing.T, document, contact, name, text string) {
+		var c notify.Catalogue
+		if json.Unmarshal([]byte(document), &c) != nil || c.Validate() != nil {
+			return
+		}
+		for k := range c {
+			n := c.Fill(notify.Notification{Kind: k, Contact: contact, DisplayName: name, Fingerprint: fingerprint, Text: text})
+			for _, filled := range []string{n.Title, n.Body, n.Spoken} {
+				assert.LessOrEqual(t, len(filled), 4<<10)
+				assert.True(t, utf8.ValidString(filled))
+			}
+			if at := strings.Index(c[k].Body, "{fingerprint}"); at >= 0 && at < 100 && strings.Count(c[k].Body, "{") < 8 {
+				assert.Contains(t, n.Body, fingerprint)
+			}
+			before := n
+			assert.Equal(t, before, c.Fill(n), "filling again changes nothing")
+		}
+	})
 }

@@ -81,8 +81,8 @@ func (k Kind) String() string {
 	return kinds[k].name
 }
 
-// Urgency is how much a notification of this kind matters by rule: Critical for what may be an attack that nothing else shows, Low for what needs
-// nothing of the person. It is Normal for kinds that are none of the constants.
+// Urgency is how much a notification of this kind matters by rule: Critical for what may be somebody in the middle, Low for what asks nothing of the
+// person. It is Normal for kinds that are none of the constants.
 func (k Kind) Urgency() Urgency {
 	if !k.known() {
 		return Normal

@@ -172,7 +172,7 @@ func (q *Queue) start() {
 		q.stats.Running++
 		go q.deliver(i)
 	}
-	if q.draining && q.stats.Running == 0 && len(q.backlog.items) == 0 {
+	if q.draining && q.ctx.Err() == nil && q.stats.Running == 0 && len(q.backlog.items) == 0 {
 		q.drained()
 	}
 }
@@ -237,6 +237,7 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 	q.draining = true
 	q.start()
 	q.mu.Unlock()
+	defer q.Close()
 	var err error
 	select {
 	case <-q.idle:
@@ -245,8 +246,12 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	q.Close()
-	return err
+	select {
+	case <-q.idle: // whatever else came at the same time
+		return nil
+	default:
+		return err
+	}
 }
 
 // Close ends the contexts of the deliveries under way and drops what waits. It waits for no notifier: after it returns no goroutine of the Queue runs, but

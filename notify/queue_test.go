@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,8 +171,8 @@ func TestQueueDrops(t *testing.T) {
 func TestQueueMerges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(takes(time.Second))
-		q := queue(t, notify.QueueOptions{Notifier: d, Length: 4, Interval: -1})
-		put(t, q, notify.Low, "running")
+		q := queue(t, notify.QueueOptions{Notifier: d, Length: 5, Interval: -1})
+		put(t, q, notify.Low, "running", "own")
 		message := notify.Notification{Kind: notify.MessageReceived, Urgency: notify.Normal, Contact: "bob@example.org", Title: "first of Bob"}
 		require.NoError(t, q.Notify(t.Context(), message))
 		about(t, q, "bob@example.org", "Bob's key")
@@ -182,11 +183,45 @@ func TestQueueMerges(t *testing.T) {
 			about(t, q, "bob@example.org", fmt.Sprint("Bob's key ", i))
 		}
 		put(t, q, notify.Low, "the last place")
-		require.Equal(t, notify.QueueStats{Waiting: 4, Running: 1, Merged: 200}, q.Stats())
+		require.Equal(t, notify.QueueStats{Waiting: 5, Running: 1, Merged: 200}, q.Stats())
 		require.NoError(t, q.Shutdown(t.Context()))
 		require.Equal(t, []string{
-			"0s running", "1s Bob's key 99 (+100)", "2s Carol's key", "3s more of Bob 99 (+100)", "4s the last place",
+			"0s running", "1s Bob's key 99 (+100)", "2s Carol's key", "3s more of Bob 99 (+100)", "4s own", "5s the last place",
 		}, d.shown())
+	})
+}
+
+// An application's own kinds, and what is about nobody, may be different things each time.
+func TestQueueMergesNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue(t, notify.QueueOptions{Notifier: newDesk(nil)})
+		for range 5 {
+			require.NoError(t, q.Notify(t.Context(), notify.Notification{Contact: "bob@example.org"}))
+			require.NoError(t, q.Notify(t.Context(), notify.Notification{Kind: notify.ContactsUnavailable}))
+		}
+		synctest.Wait()
+		require.Equal(t, notify.QueueStats{Delivered: 10}, q.Stats())
+	})
+}
+
+// Each contact has a pace of its own, in whatever order they came.
+func TestQueuePaceOfSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(nil)
+		q := queue(t, notify.QueueOptions{Notifier: d})
+		contacts := []string{"first@example.org", "second@example.org", "third@example.org"}
+		for _, contact := range contacts {
+			for range 3 {
+				about(t, q, contact, contact)
+				synctest.Wait()
+			}
+			time.Sleep(time.Second)
+		}
+		for _, i := range []int{1, 0, 2} {
+			about(t, q, contacts[i], "again "+contacts[i])
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"10s again first@example.org", "11s again second@example.org", "12s again third@example.org"}, d.shown()[9:])
 	})
 }
 
@@ -296,6 +331,32 @@ func TestQueueBounds(t *testing.T) {
 	require.Equal(t, notify.Notification{Contact: cut, DisplayName: cut, Fingerprint: cut, Text: cut, Title: cut, Body: cut, Spoken: cut}, r.all[1])
 }
 
+// What an application leaves out of the options is as their comments say.
+func TestQueueDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(takes(time.Hour))
+		q := queue(t, notify.QueueOptions{Notifier: d})
+		put(t, q, notify.Low, make([]string, 1+64+5)...)
+		require.Equal(t, notify.QueueStats{Running: 1, Waiting: 64, DroppedLow: 5}, q.Stats())
+		time.Sleep(time.Minute - time.Nanosecond)
+		synctest.Wait()
+		require.Len(t, d.shown(), 1)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.Len(t, d.shown(), 2, "its time was over")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(nil)
+		q := queue(t, notify.QueueOptions{Notifier: d})
+		for i := range 5 {
+			about(t, q, "bob@example.org", fmt.Sprint(i))
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"0s 0", "0s 1", "0s 2", "10s 4 (+1)"}, d.shown())
+	})
+}
+
 // Shutdown delivers what waits, also what came too soon.
 func TestQueueShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -316,6 +377,25 @@ func TestQueueShutdown(t *testing.T) {
 		require.NoError(t, q.Shutdown(t.Context()))
 		require.NoError(t, q.Close())
 		require.Equal(t, notify.QueueStats{Delivered: 4, Merged: 2}, q.Stats())
+	})
+}
+
+// Any number may wait for the end.
+func TestQueueShutdownTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 20 {
+			require.NoError(t, queue(t, notify.QueueOptions{Notifier: newDesk(nil)}).Shutdown(ended), "nothing to wait for")
+		}
+		q := queue(t, notify.QueueOptions{Notifier: newDesk(takes(time.Second))})
+		put(t, q, notify.Normal, "one", "two")
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() { assert.NoError(t, q.Shutdown(t.Context())) })
+		}
+		wg.Wait()
+		require.EqualValues(t, 2, q.Stats().Delivered)
 	})
 }
 
@@ -350,8 +430,6 @@ func TestQueueShutdownIsCutShort(t *testing.T) {
 
 // Close waits for nobody and leaves nothing behind, whatever the queue is doing.
 func TestQueueClose(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
 	for name, test := range map[string]struct {
 		before func(t *testing.T, q *notify.Queue)
 		want   notify.QueueStats
@@ -369,7 +447,10 @@ func TestQueueClose(t *testing.T) {
 				synctest.Wait()
 			}
 		}, notify.QueueStats{Delivered: 3, Merged: 1, DroppedCritical: 1}},
-		"closes itself": {func(t *testing.T, q *notify.Queue) { put(t, q, notify.Normal, "close", "good") }, notify.QueueStats{Delivered: 1, DroppedNormal: 1}},
+		"closes itself": {func(t *testing.T, q *notify.Queue) {
+			put(t, q, notify.Normal, "close", "good")
+			time.Sleep(time.Second)
+		}, notify.QueueStats{Delivered: 1, DroppedNormal: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -380,6 +461,7 @@ func TestQueueClose(t *testing.T) {
 						<-ctx.Done()
 						return ctx.Err()
 					case "close":
+						time.Sleep(time.Second)
 						return q.Close()
 					}
 					return nil
@@ -405,8 +487,9 @@ func TestQueueClose(t *testing.T) {
 func TestQueueCloseDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		d := newDesk(func(context.Context, notify.Notification) error { <-release; return nil })
-		q := queue(t, notify.QueueOptions{Notifier: d, Timeout: time.Second})
+		d := newDesk(func(context.Context, notify.Notification) error { <-release; return errors.New("too late") })
+		var log bytes.Buffer
+		q := queue(t, notify.QueueOptions{Notifier: d, Timeout: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		put(t, q, notify.Critical, "hangs", "waits")
 		time.Sleep(time.Minute)
 		require.Equal(t, notify.QueueStats{Waiting: 1, Running: 1}, q.Stats(), "it keeps its place")
@@ -414,7 +497,9 @@ func TestQueueCloseDoesNotWait(t *testing.T) {
 		require.Equal(t, time.Minute, time.Since(d.start))
 		close(release)
 		synctest.Wait()
-		require.Equal(t, notify.QueueStats{Delivered: 1, DroppedCritical: 1}, q.Stats())
+		require.Equal(t, notify.QueueStats{Failed: 1, DroppedCritical: 1}, q.Stats())
+		require.Contains(t, log.String(), `msg="notify: notifications are dropped, the queue was closed" count=1`)
+		require.NotContains(t, log.String(), "too late", "the log may be gone by then")
 	})
 }
 
@@ -440,6 +525,31 @@ func TestQueueFromManyGoroutines(t *testing.T) {
 	assert.Zero(t, s.DroppedCritical)
 	assert.EqualValues(t, len(r.all), s.Delivered)
 	assert.Zero(t, s.Waiting+s.Running)
+}
+
+// Close at any moment leaves nothing unaccounted for.
+func TestQueueCloseAtAnyMoment(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			q := queue(t, notify.QueueOptions{Notifier: &recorder{}, Parallel: 3})
+			var wg sync.WaitGroup
+			var taken atomic.Uint64
+			for range 4 {
+				wg.Go(func() {
+					for q.Notify(t.Context(), notify.Notification{}) == nil {
+						if taken.Add(1) == 20 {
+							assert.NoError(t, q.Close())
+						}
+					}
+				})
+			}
+			wg.Wait()
+			synctest.Wait() // the last deliveries
+			s := q.Stats()
+			require.Equal(t, taken.Load(), s.Delivered+s.Failed+s.DroppedNormal)
+			require.Zero(t, s.Waiting+s.Running)
+		})
+	}
 }
 
 func TestFilter(t *testing.T) {
