@@ -51,7 +51,8 @@ var (
 	allPrograms = []program{spdSay, espeakNG, espeak, say, powershell}
 )
 
-func espeakArgs(u utterance) []string { return []string{"--stdin", "-b", "1", "-v", u.language} }
+// espeakArgs make it read lines of up to 999 bytes of UTF-8. With --stdin espeak-ng 1.51 says, after the text, what happens to stand behind it in its memory.
+func espeakArgs(u utterance) []string { return []string{"-b", "1", "-v", u.language} }
 
 // sapi speaks plain text with Windows' own voices. It reads one line in base64, because the encoding of what PowerShell reads depends on the machine, and holds no double
 // quote, which the command lines of Windows would need quoted.

@@ -84,8 +84,8 @@ func TestPrograms(t *testing.T) {
 		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|important|--language|pt-BR|", spoken + "\n", notify.Critical},
 		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|message|--language|pt-BR|", spoken + "\n", notify.Normal},
 		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|notification|--language|pt-BR|", spoken + "\n", notify.Low},
-		{"espeak-ng", "--stdin|-b|1|-v|pt-BR|", spoken + "\n", 0},
-		{"espeak", "--stdin|-b|1|-v|pt-BR|", spoken + "\n", 0},
+		{"espeak-ng", "-b|1|-v|pt-BR|", spoken + "\n", 0},
+		{"espeak", "-b|1|-v|pt-BR|", spoken + "\n", 0},
 		{"say", "-f|-|", spoken + "\n", 0},
 		{"powershell", powershellArgs, "RW5jcnlwdGlvbiB3YXJuaW5nLiBCb2IgaGFzIGEgbmV3IGtleS4=\n", 0},
 	}

@@ -14,7 +14,7 @@ func Example() {
 		if err != nil {
 			return err
 		}
-		_, err = (&command.Command{Path: path, Args: []string{"--stdin"}, Stdin: text}).Run(ctx)
+		_, err = (&command.Command{Path: path, Stdin: text}).Run(ctx)
 		return err
 	}
 	fmt.Println(say(context.Background(), "no-such-synthesiser", "Bob uses another key."))
