@@ -94,14 +94,14 @@ func (f *freedesktop) deliver(ctx context.Context, b *bus, n notify.Notification
 	return nil
 }
 
-// absent makes ErrUnavailable of the errors by which the bus says that there is no service, and that none could be started.
+// absent makes ErrUnavailable of the errors by which the bus says that there is no service, that it went away, and that none could be started.
 func absent(err error) error {
 	var refused *Error
 	if !errors.As(err, &refused) {
 		return err
 	}
 	name, ofBus := strings.CutPrefix(refused.Name, "org.freedesktop.DBus.Error.")
-	if ofBus && (name == "ServiceUnknown" || name == "NameHasNoOwner" || strings.HasPrefix(name, "Spawn.")) {
+	if ofBus && (name == "ServiceUnknown" || name == "NameHasNoOwner" || name == "NoReply" || strings.HasPrefix(name, "Spawn.")) {
 		return fmt.Errorf("%w: no %s on the session bus: %w", ErrUnavailable, service, err)
 	}
 	return err
