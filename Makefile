@@ -1,7 +1,7 @@
 # The commands of this repository. "make" alone lists them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help test peers fmt vet lint boundary race cost fuzz bench bench-relay tidy
+.PHONY: help test peers fmt vet cross lint boundary race cost fuzz bench bench-relay tidy
 
 FUZZTIME ?= 5s
 BENCHTIME ?= 1s
@@ -12,7 +12,7 @@ EACH := scripts/each-module.sh
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-test: peers fmt vet lint boundary race cost fuzz ## everything that CI runs; installs the foreign programs on Debian as root
+test: peers fmt vet lint boundary cross race cost fuzz ## everything that CI runs; installs the foreign programs on Debian as root
 
 peers: ## install the foreign programs that the interop tests talk to
 	@scripts/install-peers.sh
@@ -22,6 +22,9 @@ fmt: ## check the format of the source
 
 vet: ## go vet in every module
 	@$(EACH) go vet ./...
+
+cross: ## go vet of the main module for other systems: their files compile, those of the tests too
+	@for os in windows darwin freebsd; do CGO_ENABLED=0 GOOS=$$os go vet ./... || { echo "cross: failed for $$os" >&2; exit 1; }; done
 
 lint: ## staticcheck in every module
 	@$(EACH) $(STATICCHECK) ./...
