@@ -137,7 +137,10 @@ func TestValidate(t *testing.T) {
 		{"open", `notify: Catalogue: the body of "peer error" has "{", which is no placeholder there`, notify.PeerError, notify.Text{Title: "x", Body: "{name"}},
 		{"closed", `notify: Catalogue: the body of "peer error" has "}", which is no placeholder there`, notify.PeerError, notify.Text{Title: "x", Body: "{name}}"}},
 		{"empty", `notify: Catalogue: the body of "peer error" has "{", which is no placeholder there`, notify.PeerError, notify.Text{Title: "x", Body: "{}"}},
-		{"of another kind", `notify: Catalogue: the body of "encryption ended" has "{fingerprint}", which is no placeholder there`, notify.EncryptionEnded, notify.Text{Title: "x", Body: "{fingerprint}"}},
+		{
+			"of another kind", `notify: Catalogue: the body of "encryption ended" has "{fingerprint}", which is no placeholder there`,
+			notify.EncryptionEnded, notify.Text{Title: "x", Body: "{fingerprint}"},
+		},
 		{"an application's kind", `notify: Catalogue: no texts for the kind other`, notify.Other, notify.Text{Title: "x", Body: "x"}},
 		{"no kind", `notify: Catalogue: no texts for the kind unknown(99)`, 99, notify.Text{Title: "x", Body: "x"}},
 	} {

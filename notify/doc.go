@@ -20,10 +20,12 @@
 //
 // A Notification is not bounded by itself. Catalogue.Fill cuts what it puts in: a name to 100 bytes, an address or a fingerprint to 256, a text of the
 // other side's to 1,024; each text that it makes is at most 4,096 bytes long. Slog cuts each text to 1,024 bytes; Multi starts one
-// goroutine for each notifier of a call. A notifier that ignores its context keeps the call waiting. In a Queue 64 notifications wait, each text cut to 4,096 bytes, one
-// delivery runs at a time and takes a minute at most, and three about one contact and of one kind go out at once, then one every ten seconds: all that is for
-// [QueueOptions] to change. It remembers the pace of 1,024 contacts and kinds; a peer that comes under more addresses than that is not slowed down, but
-// its notifications are still bounded by the length of the Queue, where the urgent ones stay.
+// goroutine for each notifier of a call. A notifier that ignores its context keeps the call waiting.
+//
+// In a Queue 64 notifications wait, one delivery runs at a time and takes a minute at most, and after three about the same contact and of the
+// same kind there is one every ten seconds; [QueueOptions] change these numbers, but for the three. Each text is cut to 4,096 bytes. The pace of 1,024
+// contacts and kinds is remembered. A peer that comes under more addresses than that is not slowed down, but what it causes is still bounded
+// by the length of the Queue, in which the urgent ones stay.
 //
 // # Security
 //
