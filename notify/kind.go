@@ -3,6 +3,8 @@ package notify
 import (
 	"errors"
 	"fmt"
+
+	"github.com/otrchat/otrchat/notify/internal/plain"
 )
 
 // Kind is what happened.
@@ -108,5 +110,5 @@ func (k *Kind) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return errUnknownKind
+	return fmt.Errorf("%w %q", errUnknownKind, plain.Cut(string(text), 40))
 }

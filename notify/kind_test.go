@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,10 +34,10 @@ func TestKinds(t *testing.T) {
 		require.EqualError(t, err, "notify: unknown kind")
 	}
 	for _, name := range []string{"", "Other", "fingerprint-changed", "unknown(3)"} {
-		require.EqualError(t, new(notify.Kind).UnmarshalText([]byte(name)), "notify: unknown kind")
+		require.EqualError(t, new(notify.Kind).UnmarshalText([]byte(name)), fmt.Sprintf("notify: unknown kind %q", name))
 	}
 	var c notify.Catalogue
-	require.ErrorContains(t, json.Unmarshal([]byte(`{"fingerprint changes": {"body": "x"}}`), &c), "notify: unknown kind")
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"fingerprint changes": {"body": "x"}}`), &c), `notify: unknown kind "fingerprint changes"`)
 }
 
 // What may be an attack goes before all else, and what needs nothing of the person comes last.
