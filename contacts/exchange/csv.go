@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// ReadCSV reads trusted peers from a CSV file (RFC 4180) in UTF-8, as [WriteCSV] writes them: the first line names the columns, in any order; all but fingerprint may be missing. Without a column trust all keys are VerifiedManually, since that is
-// what Blink's list means. The package's documentation has the columns.
+// ReadCSV reads trusted peers from a CSV file (RFC 4180) in UTF-8, as [WriteCSV] writes them: the first line names the columns, in any order; all but
+// fingerprint may be missing. Without a column trust all keys are VerifiedManually, since that is what Blink's list means. The package's
+// documentation has the columns.
 //
-// An unknown column, or one that stands twice, is an error, and nothing is read. Bad lines are left out, and told by a [*LineError] each, joined: the entries are good also with an error. The error is ErrTooManyFaults, ErrTooLarge or the reader's
-// when reading ended before the file did.
+// An unknown column, or one that stands twice, is an error, and nothing is read. Bad lines are left out, and told by a [*LineError] each, joined: the
+// entries are good also with an error. The error is ErrTooManyFaults, ErrTooLarge or the reader's when reading ended before the file did.
 func ReadCSV(r io.Reader) ([]Entry, error) {
 	data, err := readAll(r)
 	if err != nil {
@@ -78,10 +79,12 @@ func (r *reading) addRow(line int, columns []column, row []string) {
 	r.add(e)
 }
 
-// WriteCSV writes trusted peers as a CSV file (RFC 4180) with all columns, in the order of the entries; [ReadCSV] reads the same, but for Account and Protocol, which are left out, and CRLF inside a text, which becomes LF.
+// WriteCSV writes trusted peers as a CSV file (RFC 4180) with all columns, in the order of the entries; [ReadCSV] reads the same, but for Account and
+// Protocol, which are left out, and CRLF inside a text, which becomes LF.
 //
-// A peer chooses its name, and spreadsheets run cells that begin with =, +, - or @. Such a text gets an apostrophe before that character, also where a spreadsheet that takes another separator than the comma would begin a cell; ReadCSV takes it away again.
-// Nothing is written if an entry cannot be: the error is an [*EntryError], ErrTooLarge, or the writer's.
+// A peer chooses its name, and spreadsheets run cells that begin with =, +, - or @. Such a text gets an apostrophe before that character, also where
+// a spreadsheet that takes another separator than the comma would begin a cell; ReadCSV takes it away again. Nothing is written if an entry cannot
+// be: the error is an [*EntryError], ErrTooLarge, or the writer's.
 func WriteCSV(w io.Writer, entries []Entry) error {
 	var names []string
 	for _, c := range columns {
@@ -103,7 +106,8 @@ func WriteCSV(w io.Writer, entries []Entry) error {
 	}, "")
 }
 
-// What a spreadsheet would run, at the beginning of a text or behind what separates cells somewhere, bare and behind an apostrophe. The last four characters are wide forms of the first.
+// What a spreadsheet would run, at the beginning of a text or behind what separates cells somewhere, bare and behind an apostrophe. The last four
+// characters are wide forms of the first.
 var (
 	formula = regexp.MustCompile(`((?:^|[,;|"\t\r\n])\s*)('*[=+\-@＝＋－＠])`)
 	guarded = regexp.MustCompile(`((?:^|[,;|"\t\r\n])\s*)'('*[=+\-@＝＋－＠])`)

@@ -33,14 +33,16 @@ var (
 
 // Entry is one key of one contact, as a file tells it. It is a plain value; whoever reads a file may change its entries before they are imported.
 type Entry struct {
-	// Line is where the entry begins in its file, counted from 1. Default: 0, from no file.
+	// Line is where the entry begins in its file, counted from 1; in Blink's own file, which has no lines, the number of the peer. Default: 0, from
+	// no file.
 	Line int
-	// Address says whose key it is, as the file does: [Import] normalises it. In a file of libotr's it is the user name, which may be a nickname or end in a resource.
-	// Blink knows no addresses: then it is empty.
+	// Address says whose key it is, as the file does: [Import] normalises it. In a file of libotr's it is the user name, which may be a nickname or
+	// end in a resource. Blink knows no addresses: then it is empty.
 	Address string
 	// Name is the contact's display name, or what Blink calls the description. Files of libotr's have none. Default: empty.
 	Name string
-	// Account and Protocol are the user's own account, and its protocol in the words of the program ("prpl-simple" in Pidgin). Only files of libotr's have them.
+	// Account and Protocol are the user's own account, and its protocol in the words of the program ("prpl-simple" in Pidgin). Only files of libotr's
+	// have them.
 	Account, Protocol string
 	// Key is the key and the trust in it.
 	Key contacts.Key
@@ -48,7 +50,7 @@ type Entry struct {
 
 // LineError reports a line that was left out, or where reading ended.
 type LineError struct {
-	Line   int    // counted from 1
+	Line   int    // as Entry.Line
 	Reason string // what is wrong with it; never the text
 }
 
@@ -73,8 +75,8 @@ func (e *EntryError) Error() string {
 // Unwrap returns Err.
 func (e *EntryError) Unwrap() error { return e.Err }
 
-// Export returns all keys of all contacts of the store, in the order of [contacts.Store.All], with the names of their contacts. Set Account and Protocol of those that
-// are for a file of libotr's. The error is the store's, or ErrTooLarge.
+// Export returns all keys of all contacts of the store, in the order of [contacts.Store.All], with the names of their contacts. Set Account and
+// Protocol of those that are for a file of libotr's. The error is the store's, or ErrTooLarge.
 func Export(ctx context.Context, s contacts.Store) ([]Entry, error) {
 	var entries []Entry
 	for c, err := range s.All(ctx) {

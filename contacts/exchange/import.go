@@ -19,12 +19,15 @@ type Report struct {
 	Refused   []*EntryError // entries that were left out, in their order
 }
 
-// Import adds to the store what the entries know and it does not. Contacts and keys that are missing are added; a key that was not verified becomes verified or revoked; empty names and notes are
-// filled; a key was first seen at the earliest time that is known, and last seen at the latest, but not in the future. Nothing is ever taken back: what is verified or revoked stays that, in the same way, and no key makes room for another.
-// A key that is verified without a time is verified now.
+// Import adds to the store what the entries know and it does not. Contacts and keys that are missing are added; a key that was not verified becomes
+// verified or revoked; empty names and notes are filled; a key was first seen at the earliest time that is known, and last seen at the latest, but
+// not in the future. Nothing is ever taken back: what is verified or revoked stays that, in the same way, and no key makes room for another. A key
+// that is verified without a time is verified now.
 //
-// Entries of one contact are saved together. An entry is refused with ErrNoAddress, an [*contacts.AddressError], a [*contacts.FieldError] ("Keys" when the contact has MaxKeys), [contacts.ErrRevoked] when it says verified of a revoked key,
-// ErrVerified when it says revoked of a verified one, contacts.ErrFull or contacts.ErrConflict; the others are imported. Any other error of the store, and the end of ctx, ends Import: the report tells of what was done until then.
+// Entries of one contact are saved together. An entry is refused with ErrNoAddress, an [*contacts.AddressError], a [*contacts.FieldError] ("Keys"
+// when the contact has MaxKeys), [contacts.ErrRevoked] when it says verified of a revoked key, ErrVerified when it says revoked of a verified one,
+// contacts.ErrFull or contacts.ErrConflict; the others are imported. Any other error of the store, and the end of ctx, ends Import: the report tells
+// of what was done until then.
 func Import(ctx context.Context, s contacts.Store, entries []Entry) (Report, error) {
 	run := importing{now: time.Now(), entries: slices.Clone(entries), errs: make([]error, len(entries))}
 	for _, of := range run.byContact() {
@@ -68,7 +71,8 @@ func (m *importing) byContact() [][]int {
 	return groups
 }
 
-// addressed returns e with the normalised address of its contact. Programs on libotr name users in the manner of their protocol: bob@example.org/desk is a device of an XMPP user, and what has no @ is a nickname.
+// addressed returns e with the normalised address of its contact. Programs on libotr name users in the manner of their protocol: bob@example.org/desk
+// is a device of an XMPP user, and what has no @ is a nickname.
 func addressed(e Entry) (Entry, error) {
 	if e.Protocol != "" {
 		user, host, found := strings.Cut(e.Address, "@")

@@ -114,11 +114,13 @@ func TestImportKey(t *testing.T) {
 			want:   contacts.Key{Fingerprint: one},
 			report: exchange.Report{Added: 1},
 		}, {
-			name: "seen earlier and later", has: []contacts.Key{{Fingerprint: one, FirstSeen: later, LastSeen: later}}, told: exchange.Entry{Key: contacts.Key{Fingerprint: one, FirstSeen: then, LastSeen: later.Add(1 * time.Hour)}},
+			name: "seen earlier and later", has: []contacts.Key{{Fingerprint: one, FirstSeen: later, LastSeen: later}},
+			told:   exchange.Entry{Key: contacts.Key{Fingerprint: one, FirstSeen: then, LastSeen: later.Add(time.Hour)}},
 			want:   contacts.Key{Fingerprint: one, FirstSeen: then, LastSeen: later.Add(time.Hour)},
 			report: exchange.Report{Upgraded: 1},
 		}, {
-			name: "seen between", has: []contacts.Key{{Fingerprint: one, FirstSeen: then, LastSeen: later}}, told: exchange.Entry{Key: contacts.Key{Fingerprint: one, FirstSeen: later, LastSeen: then}},
+			name: "seen between", has: []contacts.Key{{Fingerprint: one, FirstSeen: then, LastSeen: later}},
+			told:   exchange.Entry{Key: contacts.Key{Fingerprint: one, FirstSeen: later, LastSeen: then}},
 			want:   contacts.Key{Fingerprint: one, FirstSeen: then, LastSeen: later},
 			report: exchange.Report{Unchanged: 1},
 		}, {

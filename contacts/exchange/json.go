@@ -8,11 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// ReadJSON reads trusted peers from a JSON file, as [WriteJSON] writes them: an array of objects whose members are strings, all but fingerprint optional. An object without trust is a key that is VerifiedManually, since that is what Blink's list means.
-// The package's documentation has the members.
+// ReadJSON reads trusted peers from a JSON file, as [WriteJSON] writes them: an array of objects whose members are strings, all but fingerprint
+// optional. An object without trust is a key that is VerifiedManually, since that is what Blink's list means. The package's documentation has the
+// members.
 //
-// Bad objects are left out, and told by a [*LineError] each, joined: the entries are good also with an error. What is no JSON ends reading, with a LineError. The error is ErrTooManyFaults, ErrTooLarge or the reader's when
-// reading ended before the file did.
+// Bad objects are left out, and told by a [*LineError] each, joined: the entries are good also with an error. What is no JSON ends reading, with a
+// LineError. The error is ErrTooManyFaults, ErrTooLarge or the reader's when reading ended before the file did.
 func ReadJSON(r io.Reader) ([]Entry, error) {
 	data, err := readAll(r)
 	if err != nil {
@@ -111,8 +112,9 @@ func invalid(data []byte) int {
 	return len(data)
 }
 
-// WriteJSON writes trusted peers as a JSON file, in the order of the entries; [ReadJSON] reads the same, but for Account and Protocol, which are left out. Fingerprints have the form that Blink compares. Nothing is written if an entry cannot be: the error is
-// an [*EntryError], ErrTooLarge, or the writer's.
+// WriteJSON writes trusted peers as a JSON file, in the order of the entries; [ReadJSON] reads the same, but for Account and Protocol, which are left
+// out. Fingerprints have the form that Blink compares. Nothing is written if an entry cannot be: the error is an [*EntryError], ErrTooLarge, or the
+// writer's.
 func WriteJSON(w io.Writer, entries []Entry) error {
 	const head, tail = "[", "\n]\n"
 	return write(w, entries, head, func(file *bytes.Buffer, e Entry) error {

@@ -15,11 +15,13 @@ import (
 // maxLine is how many bytes libotr takes for one line, its end included.
 const maxLine = 999
 
-// ReadLibotr reads the fingerprints file of libotr (otr.fingerprints in Pidgin and others): a line for each key, with the user name, account, protocol, 40 hexadecimal digits and the trust, separated by tabs. No trust, or an empty one,
-// means Unverified, "smp" VerifiedSMP, any other text VerifiedManually. A key that stands more than once for the same user, account and protocol has the trust that is told last.
+// ReadLibotr reads the fingerprints file of libotr (otr.fingerprints in Pidgin and others): a line for each key, with the user name, account,
+// protocol, 40 hexadecimal digits and the trust, separated by tabs. No trust, or an empty one, means Unverified, "smp" VerifiedSMP, any other text
+// VerifiedManually. A key that stands more than once for the same user, account and protocol has the trust that is told last.
 //
-// Bad lines are left out, and told by a [*LineError] each, joined: the entries are good also with an error. The error is ErrTooManyFaults, ErrTooLarge or the reader's when reading ended before the file did.
-// It is stricter than libotr, which passes over what it does not understand, reads digits that are none as 0, and knows no UTF-8: see the list in the package's documentation.
+// Bad lines are left out, and told by a [*LineError] each, joined: the entries are good also with an error. The error is ErrTooManyFaults,
+// ErrTooLarge or the reader's when reading ended before the file did. It is stricter than libotr, which passes over what it does not understand,
+// reads digits that are none as 0, and knows no UTF-8: see the list in the package's documentation.
 func ReadLibotr(r io.Reader) ([]Entry, error) {
 	data, err := readAll(r)
 	if err != nil {
@@ -108,8 +110,9 @@ func libotrTrust(text string) contacts.Trust {
 	return contacts.VerifiedManually
 }
 
-// WriteLibotr writes what [ReadLibotr] and libotr read, in the order of the entries: Address is the user name, and Account and Protocol must be set. Names, notes and times are left out. libotr knows no revocation: revoked keys are left out too,
-// so that the other program warns of them as of any new key. Nothing is written if an entry cannot be: the error is an [*EntryError], ErrTooLarge, or the writer's.
+// WriteLibotr writes what [ReadLibotr] and libotr read, in the order of the entries: Address is the user name, and Account and Protocol must be set.
+// Names, notes and times are left out. libotr knows no revocation: revoked keys are left out too, so that the other program warns of them as of any
+// new key. Nothing is written if an entry cannot be: the error is an [*EntryError], ErrTooLarge, or the writer's.
 func WriteLibotr(w io.Writer, entries []Entry) error {
 	words := map[contacts.Trust]string{contacts.VerifiedSMP: "smp", contacts.VerifiedManually: "verified"}
 	return write(w, entries, "", func(file *bytes.Buffer, e Entry) error {

@@ -221,7 +221,8 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// What is understood is written, and reads back the same. A line of the greatest length can become too long: "verified" is longer than other words for it.
+// What is understood is written, and reads back the same. A line of the greatest length can become too long: "verified" is longer than other words
+// for it.
 func FuzzReadLibotr(f *testing.F) {
 	for _, c := range libotrLines {
 		f.Add([]byte(c.line))

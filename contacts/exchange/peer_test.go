@@ -25,6 +25,9 @@ var forms = []struct {
 	{"JSON", exchange.ReadJSON, exchange.WriteJSON},
 }
 
+// blinks is a key as Blink's list has it, without its fingerprint.
+var blinks = contacts.Key{Trust: contacts.VerifiedManually}
+
 // hostile are names that peers choose.
 var hostile = []string{
 	"=1+1", "+1", "-1", "@SUM(1)", "'=1", "''=1", "'", "''", "'Neill", " =1", "\t=1", "\r=1", "\n=1", "x;=1", "x;'=1", "x,+1", "x|-1", "x\t@1", "x\n=1", "x\";\"=1", "; \n =1",
@@ -40,7 +43,8 @@ func peers(t testing.TB) []exchange.Entry {
 		{Address: "tel:+12015550123", Key: contacts.Key{Fingerprint: key, Trust: contacts.Revoked, FirstSeen: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}},
 	}
 	for _, name := range hostile {
-		all = append(all, exchange.Entry{Name: name, Address: name[:min(len(name), contacts.MaxAddress)], Key: contacts.Key{Fingerprint: key, Trust: contacts.VerifiedManually, Note: name}})
+		address := name[:min(len(name), contacts.MaxAddress)]
+		all = append(all, exchange.Entry{Name: name, Address: address, Key: contacts.Key{Fingerprint: key, Trust: contacts.VerifiedManually, Note: name}})
 	}
 	return all
 }
@@ -126,11 +130,11 @@ var csvCases = []struct {
 	entries    []exchange.Entry // without their key's fingerprint
 	faults     []string
 }{
-	{"as Blink knows them", "fingerprint,description\n" + digits + ",Bob\n", []exchange.Entry{{Line: 2, Name: "Bob", Key: contacts.Key{Trust: contacts.VerifiedManually}}}, nil},
+	{"as Blink knows them", "fingerprint,description\n" + digits + ",Bob\n", []exchange.Entry{{Line: 2, Name: "Bob", Key: blinks}}, nil},
 	{"another order", " trust ,fingerprint\r\nunverified," + digits, []exchange.Entry{{Line: 2}}, nil},
 	{"digits in groups", "fingerprint,trust\n2ED5BA91 C0FFEE00 11223344 55667788 99AABBCC,verified-smp\n", []exchange.Entry{{Line: 2, Key: contacts.Key{Trust: contacts.VerifiedSMP}}}, nil},
 	{"a time elsewhere", "fingerprint,trust,firstSeen\n" + digits + ",unverified,1999-01-02T05:04:05.0000001+02:00\n", []exchange.Entry{{Line: 2, Key: contacts.Key{FirstSeen: then}}}, nil},
-	{"written by hand", "fingerprint,description\n" + digits + ",'Neill\n", []exchange.Entry{{Line: 2, Name: "'Neill", Key: contacts.Key{Trust: contacts.VerifiedManually}}}, nil},
+	{"written by hand", "fingerprint,description\n" + digits + ",'Neill\n", []exchange.Entry{{Line: 2, Name: "'Neill", Key: blinks}}, nil},
 	{"good among bad", "fingerprint,trust\nx,unverified\n" + digits + ",\n" + digits + ",unverified\n" + digits + "\n\"\n\n" + digits + ",trusted\n", []exchange.Entry{{Line: 4}}, []string{
 		"line 2: fingerprint is not 40 hexadecimal digits, or all are 0", "line 3: trust is none of unverified, verified-smp, verified-manually and revoked", "line 5: wrong number of fields",
 		"line 6: extraneous or missing \" in quoted-field",
@@ -156,17 +160,18 @@ var jsonCases = []struct {
 	entries    []exchange.Entry // without their key's fingerprint
 	faults     []string
 }{
-	{"as Blink knows them", `[` + object + `,"description":"Bob"}]`, []exchange.Entry{{Line: 1, Name: "Bob", Key: contacts.Key{Trust: contacts.VerifiedManually}}}, nil},
+	{"as Blink knows them", `[` + object + `,"description":"Bob"}]`, []exchange.Entry{{Line: 1, Name: "Bob", Key: blinks}}, nil},
 	{"nothing is known", "\n[ ]\n", nil, nil},
-	{"good among bad", "[\n" + object + `,"trust":"unverified"},` + "\n7,\n\n{\"x\":1},\n" + `{"fingerprint":"x"},` + "\n" + object + `,"trust":null}` + "\n," + object + `,"trsut":"revoked"},` + "\nnull,\n" + object + `,"trust":"revoked"` + "\n}]",
+	{"good among bad", "[\n" + object + `,"trust":"unverified"},` + "\n7,\n\n{\"x\":1},\n" + `{"fingerprint":"x"},` + "\n" +
+		object + `,"trust":null}` + "\n," + object + `,"trsut":"revoked"},` + "\nnull,\n" + object + `,"trust":"revoked"` + "\n}]",
 		[]exchange.Entry{{Line: 2}, {Line: 10, Key: contacts.Key{Trust: contacts.Revoked}}}, []string{
 			"line 3: not an object of strings", "line 5: not an object of strings", "line 6: fingerprint is not 40 hexadecimal digits, or all are 0",
 			"line 7: trust is none of unverified, verified-smp, verified-manually and revoked", "line 8: unknown member", "line 9: Key.Fingerprint is missing",
 		}},
-	{"broken", "[" + object + "},\n{\"fingerprint\": \"x}]", []exchange.Entry{{Line: 1, Key: contacts.Key{Trust: contacts.VerifiedManually}}}, []string{"line 2: not JSON"}},
-	{"no end", "[" + object + "}\n", []exchange.Entry{{Line: 1, Key: contacts.Key{Trust: contacts.VerifiedManually}}}, []string{"line 2: the array has no end, or more comes after it"}},
-	{"more behind it", "[" + object + "}]\n\n[]", []exchange.Entry{{Line: 1, Key: contacts.Key{Trust: contacts.VerifiedManually}}}, []string{"line 3: the array has no end, or more comes after it"}},
-	{"no comma", "[" + object + "}\n" + object + "}]", []exchange.Entry{{Line: 1, Key: contacts.Key{Trust: contacts.VerifiedManually}}}, []string{"line 2: not JSON"}},
+	{"broken", "[" + object + "},\n{\"fingerprint\": \"x}]", []exchange.Entry{{Line: 1, Key: blinks}}, []string{"line 2: not JSON"}},
+	{"no end", "[" + object + "}\n", []exchange.Entry{{Line: 1, Key: blinks}}, []string{"line 2: the array has no end, or more comes after it"}},
+	{"more behind it", "[" + object + "}]\n\n[]", []exchange.Entry{{Line: 1, Key: blinks}}, []string{"line 3: the array has no end, or more comes after it"}},
+	{"no comma", "[" + object + "}\n" + object + "}]", []exchange.Entry{{Line: 1, Key: blinks}}, []string{"line 2: not JSON"}},
 	{"no array", object + "}", nil, []string{"line 1: not a JSON array"}},
 	{"nothing", "", nil, []string{"line 1: not a JSON array"}},
 	{"not UTF-8", "[\n\n\"\xff\"]", nil, []string{"line 3: not UTF-8"}},
