@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/otrchat/otrchat/notify/internal/plain"
 )
 
 // Error is what the desktop's notification service, or the bus, refused with.
@@ -21,7 +23,7 @@ type Error struct {
 }
 
 // Error is one line of text.
-func (e *Error) Error() string { return fmt.Sprintf("desktop: refused with %q", e.Name) }
+func (e *Error) Error() string { return "desktop: refused with " + plain.Line(e.Name, maxName) }
 
 // bus is a connection to the session's message bus. A context that ends during a call ends the connection: the library's writes know no contexts.
 type bus struct {
@@ -45,7 +47,7 @@ func open(ctx context.Context, raw net.Conn) (*bus, error) {
 	b := &bus{raw, conn}
 	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))})
 	if err == nil {
-		err = conn.Hello()
+		err = refusal(conn.Hello())
 	}
 	if err != nil {
 		b.close()
@@ -64,12 +66,17 @@ func (b *bus) close() {
 func (b *bus) call(ctx context.Context, to dbus.BusObject, method string, args []any, results ...any) error {
 	defer context.AfterFunc(ctx, func() { _ = b.raw.Close() })()
 	err := to.CallWithContext(ctx, method, 0, args...).Store(results...)
+	return refusal(err)
+}
+
+// refusal makes an *Error of an error that came from the other side.
+func refusal(err error) error {
 	var refused dbus.Error
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		return &Error{Name: refused.Name}
-	}
-	if err != nil {
-		return fmt.Errorf("desktop: %s: %w", method, err)
+	case err != nil:
+		return fmt.Errorf("desktop: %w", err)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (f *freedesktop) on(ctx context.Context, do func(*bus) error) (err error) {
 			}
 		}
 		err = do(f.bus)
-		if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {
+		if refused := (*Error)(nil); err == nil || errors.As(err, &refused) || errors.Is(err, ErrUnavailable) {
 			return err
 		}
 		f.close()
@@ -100,9 +100,9 @@ func absent(err error) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	name, ofBus := strings.CutPrefix(refused.Name, "org.freedesktop.DBus.Error.")
-	if ofBus && (name == "ServiceUnknown" || name == "NameHasNoOwner" || name == "NoReply" || strings.HasPrefix(name, "Spawn.")) {
-		return fmt.Errorf("%w: no %s on the session bus: %w", ErrUnavailable, service, err)
+	switch name, _ := strings.CutPrefix(refused.Name, "org.freedesktop.DBus.Error."); {
+	case name == "ServiceUnknown", name == "NameHasNoOwner", name == "NoReply", strings.HasPrefix(name, "Spawn."):
+		return fmt.Errorf("%w: no %s on the session bus (%s)", ErrUnavailable, service, name)
 	}
 	return err
 }
@@ -144,7 +144,10 @@ func level(u notify.Urgency) byte {
 
 // category is the specification's type of the notification.
 func category(n notify.Notification) string {
-	if n.Urgency >= notify.Critical {
+	switch {
+	case n.Kind == notify.MessageReceived:
+		return "im.received"
+	case n.Urgency >= notify.Critical:
 		return "im.error"
 	}
 	return "im"

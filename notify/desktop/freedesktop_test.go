@@ -34,6 +34,14 @@ func TestNotify(t *testing.T) {
 	assert.Equal(t, 1, f.dials, "the connection is kept")
 }
 
+func TestCategory(t *testing.T) {
+	for kind, want := range map[notify.Kind]string{
+		notify.MessageReceived: "im.received", notify.RevokedKeyUsed: "im.error", notify.EncryptionEnded: "im", notify.Other: "im",
+	} {
+		assert.Equal(t, want, category(notify.Notification{Kind: kind, Urgency: kind.Urgency()}))
+	}
+}
+
 func TestUrgency(t *testing.T) {
 	f := newFakeBus()
 	n, expiring := f.notifier(t, Options{}), f.notifier(t, Options{Expire: time.Second, Icon: "mail-unread"})
@@ -89,8 +97,8 @@ func TestHostileText(t *testing.T) {
 func TestReplaces(t *testing.T) {
 	f := newFakeBus()
 	n := f.notifier(t, Options{})
-	ended, carol, nobody := changed, changed, changed
-	ended.Kind, carol.Contact, nobody.Contact = notify.EncryptionEnded, "carol@example.org", ""
+	ended, carol, nobody, other := changed, changed, changed, changed
+	ended.Kind, carol.Contact, nobody.Contact, other.Kind = notify.EncryptionEnded, "carol@example.org", "", notify.Other
 	send := func(all ...notify.Notification) (replaced []uint32) {
 		before := len(f.calls())
 		for _, each := range all {
@@ -101,19 +109,21 @@ func TestReplaces(t *testing.T) {
 		}
 		return replaced
 	}
-	assert.Equal(t, []uint32{0, 0, 0, 0}, send(changed, ended, carol, nobody))
-	assert.Equal(t, []uint32{101, 102, 103, 0, 101}, send(changed, ended, carol, nobody, changed))
+	assert.Equal(t, []uint32{0, 0, 0, 0, 0}, send(changed, ended, carol, nobody, other))
+	assert.Equal(t, []uint32{101, 102, 103, 0, 0, 101}, send(changed, ended, carol, nobody, other, changed))
 
 	f.set(func() { f.owner = ":1.8" })
-	assert.Equal(t, []uint32{0, 110}, send(changed, changed), "another service has other numbers")
+	assert.Equal(t, []uint32{0, 112}, send(changed, changed), "another service has other numbers")
 	f.hangUp()
-	assert.Equal(t, []uint32{0, 112}, send(changed, changed), "another connection may be to another bus, with the same names")
+	assert.Equal(t, []uint32{0, 114}, send(changed, changed), "another connection may be to another bus, with the same names")
 	assert.Equal(t, 2, f.dials)
 }
 
 func TestOnlySoManyAreReplaced(t *testing.T) {
 	var s shown
-	at := func(i int) notify.Notification { return notify.Notification{Contact: fmt.Sprint("contact", i)} }
+	at := func(i int) notify.Notification {
+		return notify.Notification{Kind: notify.PeerError, Contact: fmt.Sprint("contact", i)}
+	}
 	for i := range maxShown + 10 {
 		s.add(at(i), uint32(i+1))
 	}
@@ -141,7 +151,7 @@ func TestUnavailable(t *testing.T) {
 			_, err = n.Name(t.Context())
 		}
 		require.ErrorIs(t, err, ErrUnavailable)
-		assert.Equal(t, `desktop: unavailable: no org.freedesktop.Notifications on the session bus: desktop: refused with "`+name+`"`, err.Error())
+		assert.Equal(t, "desktop: unavailable: no org.freedesktop.Notifications on the session bus ("+strings.TrimPrefix(name, "org.freedesktop.DBus.Error.")+")", err.Error())
 		f.set(func() { clear(f.refuse) })
 		require.NoError(t, n.Notify(t.Context(), changed))
 		assert.Equal(t, 1, f.dials, "the connection is as good as before")
@@ -158,8 +168,14 @@ func TestRefused(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, Error{"org.freedesktop.Notifications.Error.ExcessNotificationGeneration"}, *refused)
 	require.NotErrorIs(t, err, ErrUnavailable)
-	assert.NotContains(t, err.Error(), "secret")
+	assert.EqualError(t, err, "desktop: refused with org.freedesktop.Notifications.Error.ExcessNotificationGeneration")
 	assert.Equal(t, 1, f.dials)
+
+	f = newFakeBus()
+	f.refuse["Hello"] = "org.freedesktop.DBus.Error.LimitsExceeded"
+	err = f.notifier(t, Options{}).Notify(t.Context(), changed)
+	require.ErrorIs(t, err, ErrUnavailable)
+	assert.EqualError(t, err, `desktop: unavailable: no session bus at "unix:path=/anything": desktop: refused with org.freedesktop.DBus.Error.LimitsExceeded`)
 }
 
 // A service that breaks the protocol gets an error, and one more try over a new connection.

@@ -45,8 +45,7 @@ func toastInput(o Options, n notify.Notification) string {
 	if o.AppID == "" {
 		fields["app"] = powershellID
 	}
-	if n.Contact != "" {
-		k := keyOf(n)
+	if k, ok := keyOf(n); ok {
 		fields["tag"], fields["group"] = hex.EncodeToString(k[:tagBytes]), "otrchat"
 	}
 	return base64.StdEncoding.EncodeToString(jsonText(fields)) + "\n"

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,21 +16,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/notify/internal/command"
 )
-
-// fake puts a shell script of that name on PATH, which keeps its arguments, with a NUL after each, in dir/args and its input in dir/input.
-func fake(t *testing.T, name, then string) (dir string) {
-	if runtime.GOOS == "windows" {
-		t.Skip("needs a Unix shell")
-	}
-	dir = t.TempDir()
-	script := "#!/bin/sh\ncd \"${0%/*}\"\nfor a; do printf '%s\\0' \"$a\"; done >args\ncat >input\n" + then + "\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	return dir
-}
 
 func read(t *testing.T, path ...string) string {
 	text, err := os.ReadFile(filepath.Join(path...))
@@ -52,7 +40,7 @@ func hostileTexts() (all []string) {
 func TestOsascript(t *testing.T) {
 	for i, text := range texts {
 		t.Run(fmt.Sprint("text ", i), func(t *testing.T) {
-			dir := fake(t, "osascript", "")
+			dir := foreign.Fake(t, "osascript", "")
 			n := newNotifier(mediumOf("darwin", Options{AppName: "Chat"}))
 			defer n.Close()
 			require.NoError(t, n.Notify(t.Context(), notify.Notification{Contact: text, Title: text, Body: text}))
@@ -75,10 +63,10 @@ func TestOsascript(t *testing.T) {
 func TestPowershell(t *testing.T) {
 	for i, text := range texts {
 		t.Run(fmt.Sprint("text ", i), func(t *testing.T) {
-			dir := fake(t, "powershell", "")
+			dir := foreign.Fake(t, "powershell", "")
 			n := newNotifier(mediumOf("windows", Options{AppName: "Chat & <Co>", Icon: "/a b.png"}))
 			defer n.Close()
-			require.NoError(t, n.Notify(t.Context(), notify.Notification{Contact: text, Title: text, Body: text, Urgency: notify.Critical}))
+			require.NoError(t, n.Notify(t.Context(), notify.Notification{Kind: notify.PeerError, Contact: text, Title: text, Body: text, Urgency: notify.Critical}))
 			args := strings.Split(read(t, dir, "args"), "\x00")
 			assert.Equal(t, []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-Command", args[4], ""}, args)
 			assert.Regexp(t, `^[^"\n]+$`, args[4], "nothing that would have to be quoted")
@@ -137,7 +125,7 @@ func TestToastOfAKnownProgram(t *testing.T) {
 
 	other := changed
 	other.Kind = notify.EncryptionEnded
-	assert.NotEqual(t, keyOf(changed), keyOf(other), "each kind has a tag of its own")
+	assert.NotEqual(t, toastInput(Options{}, changed), toastInput(Options{}, other), "each kind has a tag of its own")
 }
 
 func TestFileURI(t *testing.T) {
@@ -161,7 +149,7 @@ func TestProgramIsMissing(t *testing.T) {
 
 // What the program writes about the notification is left out of the error.
 func TestProgramFails(t *testing.T) {
-	fake(t, "osascript", "cat input >&2; echo ' no such thing' >&2; exit 7")
+	foreign.Fake(t, "osascript", "cat input >&2; echo ' no such thing' >&2; exit 7")
 	n := newNotifier(mediumOf("darwin", Options{AppName: "Chat"}))
 	defer n.Close()
 	err := n.Notify(t.Context(), changed)
@@ -180,7 +168,7 @@ func TestProgramHangs(t *testing.T) {
 		"Close":   func(n *Notifier, _ func()) { _ = n.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := fake(t, "osascript", "mkfifo started; sleep 1000 & echo >started; sleep 1000")
+			dir := foreign.Fake(t, "osascript", "mkfifo started; sleep 1000 & echo >started; sleep 1000")
 			n := newNotifier(mediumOf("darwin", Options{AppName: "Chat"}))
 			defer n.Close()
 			ctx, cancel := context.WithCancel(t.Context())

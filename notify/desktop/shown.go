@@ -21,14 +21,15 @@ type numbered struct {
 // key is the same for notifications that replace each other, and of one size whatever a peer's address is.
 type key [sha256.Size]byte
 
-func keyOf(n notify.Notification) key {
-	return sha256.Sum256([]byte(n.Kind.String() + "\x00" + n.Contact))
+// keyOf is false for what replaces nothing: what is about no contact, and an application's own kinds, which may be different things.
+func keyOf(n notify.Notification) (k key, ok bool) {
+	return sha256.Sum256([]byte(n.Kind.String() + "\x00" + n.Contact)), n.Contact != "" && n.Kind != notify.Other
 }
 
-// replaces is the number of what n takes the place of, or 0. What is about no contact replaces nothing.
+// replaces is the number of what n takes the place of, or 0.
 func (s shown) replaces(n notify.Notification) uint32 {
-	k := keyOf(n)
-	if i := slices.IndexFunc(s, func(e numbered) bool { return e.key == k }); i >= 0 && n.Contact != "" {
+	k, ok := keyOf(n)
+	if i := slices.IndexFunc(s, func(e numbered) bool { return e.key == k }); ok && i >= 0 {
 		return s[i].id
 	}
 	return 0
@@ -36,10 +37,10 @@ func (s shown) replaces(n notify.Notification) uint32 {
 
 // add remembers n, and forgets what it has replaced and the oldest when there are too many.
 func (s *shown) add(n notify.Notification, id uint32) {
-	if n.Contact == "" {
+	k, ok := keyOf(n)
+	if !ok {
 		return
 	}
-	k := keyOf(n)
 	*s = append(slices.DeleteFunc(*s, func(e numbered) bool { return e.key == k }), numbered{k, id})
 	if len(*s) > maxShown {
 		*s = slices.Delete(*s, 0, 1)
