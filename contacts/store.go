@@ -95,9 +95,8 @@ func Update(ctx context.Context, s Store, address string, f func(*Contact) error
 	return Contact{}, fmt.Errorf("%w, %d times in a row", ErrConflict, updateTries)
 }
 
-// pause waits a random time that grows with the number of tries, at most 20 ms, so that many
+// pause waits a random time that grows with the number of tries, less than 100 ms, so that many
 // writers of one contact get out of each other's way.
 func pause(ctx context.Context, try int) error {
-	limit := min(time.Duration(try+1)*time.Millisecond, 20*time.Millisecond)
-	return watch.Sleep(ctx, rand.N(limit))
+	return watch.Sleep(ctx, rand.N(time.Duration(try+1)*time.Millisecond))
 }

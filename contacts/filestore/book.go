@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/otrchat/otrchat/contacts"
 )
@@ -42,9 +43,20 @@ func (b *book) encode() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+func (b *book) revisions() map[string]uint64 {
+	revisions := make(map[string]uint64, len(b.contacts))
+	for address, c := range b.contacts {
+		revisions[address] = c.Revision
+	}
+	return revisions
+}
+
 // decode reads a book. What it does not understand is an error: to go on would lose it at the next
 // change.
 func decode(data []byte) (*book, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("it is not UTF-8") // the JSON decoder would put other characters in
+	}
 	var head struct {
 		Version int `json:"version"`
 	}

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +16,9 @@ import (
 // [contacts.ErrFull].
 const MaxFileBytes = 64 << 20
 
-// FileError is a file that is there and cannot be used. It has been left as it is.
+// FileError is a file, or the folder that it is in, that is there and cannot be used. It has been left as it is.
 type FileError struct {
-	Path   string // the file
+	Path   string // the file, its lock file, or the folder
 	Backup string // the contacts before the last change; empty if there is no such file
 	Err    error  // what is wrong
 }
@@ -34,25 +35,54 @@ func (e *FileError) Error() string {
 // Unwrap returns Err.
 func (e *FileError) Unwrap() error { return e.Err }
 
+func (s *Store) folder() string { return filepath.Dir(s.path) }
+
 func (s *Store) backup() string { return s.path + ".bak" }
 
 func (s *Store) temporary() string { return s.path + ".tmp" }
 
 // read returns what the file holds, or an empty book if there is no file. It needs no lock: the file
 // is only ever replaced as a whole.
-func (s *Store) read() (*book, error) {
-	data, err := readFile(s.path)
+func (s *Store) read(ctx context.Context) (*book, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b, _, err := s.readFile()
+	return b, err
+}
+
+// readFile is read, and returns what tells this version of the file from others, nil if there is none.
+func (s *Store) readFile() (*book, fs.FileInfo, error) {
+	if err := s.checkFolder(); err != nil {
+		return nil, nil, err
+	}
+	data, info, err := readFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &book{contacts: make(map[string]contacts.Contact)}, nil
+		return &book{contacts: make(map[string]contacts.Contact)}, nil, nil
 	}
 	if err != nil {
-		return nil, s.unusable(err)
+		return nil, nil, s.unusable(err)
 	}
 	b, err := decode(data)
 	if err != nil {
-		return nil, s.unusable(err)
+		return nil, nil, s.unusable(err)
 	}
-	return b, nil
+	return b, info, nil
+}
+
+// checkFolder refuses a folder in which others could remove the file or put another in its place. A folder that is missing is no error.
+func (s *Store) checkFolder() error {
+	info, err := os.Stat(s.folder())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = private(info)
+	}
+	if err != nil {
+		return &FileError{Path: s.folder(), Err: err}
+	}
+	return nil
 }
 
 func (s *Store) unusable(err error) error {
@@ -63,97 +93,37 @@ func (s *Store) unusable(err error) error {
 	return e
 }
 
-func readFile(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
+func readFile(path string) ([]byte, fs.FileInfo, error) {
+	f, info, err := openOurs(path, os.O_RDONLY)
 	if err != nil {
-		return nil, err
-	}
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
-	case info.Size() > MaxFileBytes:
-		return nil, fmt.Errorf("it is larger than %d bytes", MaxFileBytes)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	if err := private(f); err != nil {
-		return nil, err
+	if info.Size() > MaxFileBytes {
+		return nil, nil, fmt.Errorf("it is larger than %d bytes", MaxFileBytes)
 	}
-	return io.ReadAll(io.LimitReader(f, MaxFileBytes)) // files are not written in place: it cannot grow
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileBytes)) // files are not written in place: it cannot grow
+	return data, info, err
 }
 
-// write replaces the file. The caller holds the lock, so a temporary file that is there was left by
-// a writer that died.
-func (s *Store) write(b *book) error {
-	data, err := b.encode()
+// openOurs opens a regular file that nobody else may write. It looks at the file that is open, so nobody can exchange it in between, and neither follows
+// a symbolic link nor waits for whatever else stands there.
+func openOurs(path string, flag int) (*os.File, fs.FileInfo, error) {
+	f, err := open(path, flag)
 	if err != nil {
-		return fmt.Errorf("filestore: %w", err)
+		return nil, nil, err
 	}
-	if len(data) > MaxFileBytes {
-		return contacts.ErrFull
-	}
-	if err := s.replace(data); err != nil {
-		return fmt.Errorf("filestore: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) replace(data []byte) error {
-	if err := writeFile(s.temporary(), data); err != nil {
-		return err
-	}
-	if err := s.keepBackup(); err != nil {
-		return err
-	}
-	if err := os.Rename(s.temporary(), s.path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(s.path))
-}
-
-// keepBackup gives the file as it is now a second name. The file itself stays in place until the new
-// one is renamed over it.
-func (s *Store) keepBackup() error {
-	if err := remove(s.backup()); err != nil {
-		return err
-	}
-	err := os.Link(s.path, s.backup())
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	// A file system without links, so copy.
-	data, err := readFile(s.path)
+	info, err := f.Stat()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
 	case err != nil:
-		return err
+	case !info.Mode().IsRegular():
+		err = errors.New("it is not a regular file")
+	default:
+		err = private(info)
 	}
-	return writeFile(s.backup(), data)
-}
-
-// writeFile makes a new file with mode 0600 that is on the disk when it returns.
-func writeFile(path string, data []byte) error {
-	if err := remove(path); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		f.Close()
+		return nil, nil, err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return f, info, nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/otrchat/otrchat/contacts/internal/watch"
 )
 
 // errLocked is what tryLock returns while another process, or another Store of this one, has the
@@ -15,29 +17,44 @@ var errLocked = errors.New("locked")
 
 // lock waits for the lock file and returns what gives it back. The system gives it back when a
 // process dies. Systems have no wait that a context could end, so lock asks again, after 1 ms at
-// first and at most every 20 ms.
+// first and at most every 5 ms.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+	if err := s.makeFolder(s.folder()); err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
-	f, err := os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("filestore: %w", err)
+	if err := s.checkFolder(); err != nil {
+		return nil, err
 	}
-	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
-		err := tryLock(f)
+	for wait := time.Millisecond; ; wait = min(2*wait, 5*time.Millisecond) {
+		f, err := s.tryLock()
 		if err == nil {
 			return func() { f.Close() }, nil
 		}
 		if !errors.Is(err, errLocked) {
-			f.Close()
-			return nil, fmt.Errorf("filestore: lock: %w", err)
+			return nil, &FileError{Path: s.path + ".lock", Err: err}
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
+		if err := watch.Sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// tryLock opens the lock file each time anew: one that somebody has removed meanwhile locks nobody out.
+func (s *Store) tryLock() (*os.File, error) {
+	f, info, err := openOurs(s.path+".lock", os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, err
+	}
+	err = tryLock(f)
+	if err == nil {
+		var there fs.FileInfo
+		if there, err = os.Lstat(s.path + ".lock"); err == nil && !os.SameFile(info, there) || errors.Is(err, fs.ErrNotExist) {
+			err = errLocked
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,11 @@ import (
 // TestMain runs a part of a test in a process of its own when the environment says which.
 func TestMain(m *testing.M) {
 	if part := os.Getenv("FILESTORE_TEST_PART"); part != "" {
-		if err := parts[part](os.Getenv("FILESTORE_TEST_PATH")); err != nil {
+		s, err := filestore.New(&filestore.Options{Path: os.Getenv("FILESTORE_TEST_PATH")})
+		if err == nil {
+			err = parts[part](s)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -33,7 +36,7 @@ func TestMain(m *testing.M) {
 	leakcheck.Main(m)
 }
 
-var parts = map[string]func(path string) error{
+var parts = map[string]func(*filestore.Store) error{
 	"hold":  holdLock,
 	"write": writeForEver,
 	"count": count,
@@ -46,10 +49,10 @@ type child struct {
 	out *bufio.Reader
 }
 
-func start(t *testing.T, part, path string) *child {
+func start(t *testing.T, part, path string, env ...string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "FILESTORE_TEST_PART="+part, "FILESTORE_TEST_PATH="+path)
+	cmd.Env = append(append(os.Environ(), "FILESTORE_TEST_PART="+part, "FILESTORE_TEST_PATH="+path), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -68,17 +71,19 @@ func (c *child) expect(line string) {
 	require.Equal(c.t, line, strings.TrimSpace(got))
 }
 
+// rest is what the child says until it ends.
+func (c *child) rest() string {
+	all, _ := io.ReadAll(c.out)
+	return string(all)
+}
+
 // kill is kill -9. It returns when the process is gone.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
 	_ = c.cmd.Wait()
 }
 
-func holdLock(path string) error {
-	s, err := filestore.New(&filestore.Options{Path: path})
-	if err != nil {
-		return err
-	}
+func holdLock(s *filestore.Store) error {
 	unlock, err := filestore.Hold(s)
 	if err != nil {
 		return err
@@ -111,11 +116,20 @@ func number(t *testing.T, path string) int {
 	return n
 }
 
-// writeForEver increments and prints each number once it is stored.
-func writeForEver(path string) error {
-	s, err := filestore.New(&filestore.Options{Path: path})
-	if err != nil {
-		return err
+// writeForEver increments and prints each number once it is stored. It kills itself after as many steps as the environment says.
+func writeForEver(s *filestore.Store) error {
+	if left, err := strconv.Atoi(os.Getenv("FILESTORE_TEST_DIE")); err == nil {
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		filestore.Before(s, func(string) error {
+			if left--; left < 0 {
+				_ = self.Kill()
+				select {} // not one step further
+			}
+			return nil
+		})
 	}
 	for {
 		c, err := contacts.Update(context.Background(), s, address, increment)
@@ -129,11 +143,7 @@ func writeForEver(path string) error {
 
 const increments = 40
 
-func count(path string) error {
-	s, err := filestore.New(&filestore.Options{Path: path})
-	if err != nil {
-		return err
-	}
+func count(s *filestore.Store) error {
 	for range increments {
 		if _, err := contacts.Update(context.Background(), s, address, increment); err != nil {
 			return err
@@ -142,30 +152,59 @@ func count(path string) error {
 	return nil
 }
 
-// A writer that is killed at any moment leaves the contacts before or after its last change, with
-// everything that it was told is stored.
-func TestKilledWriter(t *testing.T) {
+// Writers that are killed at any moment, alone or in the middle of others, leave the contacts before or after their last change, with everything that anybody
+// was told is stored, and no change twice. Half of them die before one of the steps of a change, the others wherever they happen to be: at work, or waiting for the lock.
+func TestKilledWriters(t *testing.T) {
+	const kills, lanes = 200, 4
 	path := newPath(t)
-	told := 0
-	for range 30 {
-		writer := start(t, "write", path)
-		first, err := writer.out.ReadString('\n')
-		require.NoError(t, err, "the writer could not go on from what the last one left")
-		timer := time.AfterFunc(rand.N(25*time.Millisecond), func() { _ = writer.cmd.Process.Kill() })
-		rest, _ := io.ReadAll(writer.out)
-		timer.Stop()
-		writer.kill()
-
-		lines := strings.Fields(first + string(rest))
-		last, err := strconv.Atoi(lines[len(lines)-1])
-		require.NoError(t, err)
-		require.Greater(t, last, told)
-		told = last
-		stored := number(t, path)
-		require.GreaterOrEqual(t, stored, told, "a change was lost that was told to be stored")
-		require.LessOrEqual(t, stored, told+1)
-		told = stored
+	_, err := contacts.Update(t.Context(), open(t, path), address, increment)
+	require.NoError(t, err)
+	told := &ledger{told: map[int]bool{1: true}}
+	var wg sync.WaitGroup
+	for lane := range lanes {
+		wg.Go(func() {
+			for i := lane; i < kills; i += lanes {
+				var writer *child
+				var lines string
+				if i/lanes%2 == 0 {
+					writer = start(t, "write", path, fmt.Sprintf("FILESTORE_TEST_DIE=%d", i/lanes/2%(2*len(change))))
+				} else {
+					writer = start(t, "write", path)
+					lines, _ = writer.out.ReadString('\n')
+					_ = writer.cmd.Process.Kill()
+				}
+				lines += writer.rest()
+				writer.kill()
+				last := told.add(t, lines)
+				assert.GreaterOrEqual(t, number(t, path), last, "a change was lost that was told to be stored")
+			}
+		})
 	}
+	wg.Wait()
+	stored := number(t, path)
+	assert.GreaterOrEqual(t, stored, len(told.told))
+	assert.LessOrEqual(t, stored, len(told.told)+kills, "a writer that dies has one change that it told nobody of")
+}
+
+// ledger has the numbers that writers were told are stored.
+type ledger struct {
+	mu   sync.Mutex
+	told map[int]bool
+	last int
+}
+
+// add returns the highest number so far.
+func (l *ledger) add(t *testing.T, lines string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range strings.Fields(lines) {
+		n, err := strconv.Atoi(line)
+		assert.NoError(t, err)
+		assert.False(t, l.told[n], "%d was stored twice: a change was lost", n)
+		l.told[n] = true
+		l.last = max(l.last, n)
+	}
+	return l.last
 }
 
 // Processes that write at the same time lose none of each other's changes, and each sees the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/otrchat/otrchat/contacts"
@@ -18,11 +19,12 @@ type Options struct {
 
 // Store is a [contacts.Store] in a file. Use [New].
 type Store struct {
-	path string
-	turn chan struct{} // holds one token while a goroutine of this process changes the file
+	path   string
+	turn   chan struct{}           // holds one token while a goroutine of this process changes the file
+	before func(step string) error // what a test sees of each step that changes the disk, and may let fail; else nil
 }
 
-var _ contacts.Store = (*Store)(nil)
+var _ contacts.Watcher = (*Store)(nil)
 
 // New returns the store in the file o.Path. It reads and writes nothing yet. The error names the
 // option that is wrong.
@@ -35,14 +37,11 @@ func New(o *Options) (*Store, error) {
 
 // Load implements [contacts.Store].
 func (s *Store) Load(ctx context.Context, address string) (contacts.Contact, error) {
-	if err := ctx.Err(); err != nil {
-		return contacts.Contact{}, err
-	}
 	address, err := contacts.Normalize(address)
 	if err != nil {
 		return contacts.Contact{}, err
 	}
-	book, err := s.read()
+	book, err := s.read(ctx)
 	if err != nil {
 		return contacts.Contact{}, err
 	}
@@ -102,7 +101,7 @@ func (s *Store) Delete(ctx context.Context, address string, revision uint64) err
 // All implements [contacts.Store]. It yields the contacts as they are when the loop starts.
 func (s *Store) All(ctx context.Context) iter.Seq2[contacts.Contact, error] {
 	return func(yield func(contacts.Contact, error) bool) {
-		book, err := s.read()
+		book, err := s.read(ctx)
 		if err != nil {
 			yield(contacts.Contact{}, err)
 			return
@@ -136,9 +135,12 @@ func (s *Store) change(ctx context.Context, f func(*book) error) error {
 		return err
 	}
 	defer unlock()
-	b, err := s.read()
+	b, err := s.read(ctx)
 	if err != nil {
 		return err
+	}
+	if b.sequence == math.MaxUint64 {
+		return contacts.ErrFull // somebody wrote that into the file
 	}
 	if err := f(b); err != nil {
 		return err

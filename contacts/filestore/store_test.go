@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,6 +22,10 @@ import (
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) contacts.Store { return open(t, newPath(t)) })
+	storetest.RunShared(t, func(t *testing.T) (a, b contacts.Store) {
+		path := newPath(t)
+		return open(t, path), open(t, path)
+	})
 }
 
 func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "new", "contacts.json") }
@@ -111,25 +116,30 @@ func TestFile(t *testing.T) {
 	assert.NotContains(t, string(backup), "alice")
 }
 
+const oneContact = `{"address":"a@b","policy":"inherit","revision":1}`
+
+// badFiles are files that cannot be understood.
+var badFiles = map[string]string{
+	"empty":                  "",
+	"cut short":              `{"version":1,"sequence":1,"contacts":[`,
+	"not JSON":               "\x00\x00\x00",
+	"an array":               "[]",
+	"no version":             `{"sequence":0,"contacts":[]}`,
+	"a newer version":        `{"version":2,"sequence":0,"contacts":[]}`,
+	"an unknown field":       `{"version":1,"sequence":0,"contacts":[],"extra":1}`,
+	"more behind":            `{"version":1,"sequence":0,"contacts":[]} {}`,
+	"an unknown policy":      `{"version":1,"sequence":1,"contacts":[{"address":"a@b","policy":"maybe","revision":1}]}`,
+	"a bad address":          `{"version":1,"sequence":1,"contacts":[{"address":"<a@b>","policy":"inherit","revision":1}]}`,
+	"an address twice":       `{"version":1,"sequence":1,"contacts":[` + oneContact + `,` + strings.Replace(oneContact, "a@b", "sip:a@B", 1) + `]}`,
+	"no revision":            `{"version":1,"sequence":1,"contacts":[{"address":"a@b","policy":"inherit"}]}`,
+	"a revision yet to come": `{"version":1,"sequence":0,"contacts":[` + oneContact + `]}`,
+	"not UTF-8":              `{"version":1,"sequence":1,"contacts":[{"address":"a@b","policy":"inherit","revision":1,"note":"` + "\xff" + `"}]}`,
+}
+
 // A file that cannot be understood stays as it is, whatever is called, and the error names the
 // backup.
 func TestUnusableFile(t *testing.T) {
-	const contact = `{"address":"a@b","policy":"inherit","revision":1}`
-	for name, data := range map[string]string{
-		"empty":                  "",
-		"cut short":              `{"version":1,"sequence":1,"contacts":[`,
-		"not JSON":               "\x00\x00\x00",
-		"an array":               "[]",
-		"no version":             `{"sequence":0,"contacts":[]}`,
-		"a newer version":        `{"version":2,"sequence":0,"contacts":[]}`,
-		"an unknown field":       `{"version":1,"sequence":0,"contacts":[],"extra":1}`,
-		"more behind":            `{"version":1,"sequence":0,"contacts":[]} {}`,
-		"an unknown policy":      `{"version":1,"sequence":1,"contacts":[{"address":"a@b","policy":"maybe","revision":1}]}`,
-		"a bad address":          `{"version":1,"sequence":1,"contacts":[{"address":"<a@b>","policy":"inherit","revision":1}]}`,
-		"an address twice":       `{"version":1,"sequence":1,"contacts":[` + contact + `,` + strings.Replace(contact, "a@b", "sip:a@B", 1) + `]}`,
-		"no revision":            `{"version":1,"sequence":1,"contacts":[{"address":"a@b","policy":"inherit"}]}`,
-		"a revision yet to come": `{"version":1,"sequence":0,"contacts":[` + contact + `]}`,
-	} {
+	for name, data := range badFiles {
 		t.Run(name, func(t *testing.T) {
 			path := newPath(t)
 			s := open(t, path)
@@ -189,6 +199,19 @@ func TestFileThatIsNotOurs(t *testing.T) {
 			assert.Empty(t, unusable.Backup)
 		})
 	}
+}
+
+// Whoever wrote the last revision that there can be into the file loses nothing by it.
+func TestLastRevision(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "contacts.json")
+	data := fmt.Sprintf(`{"version":1,"sequence":%d,"contacts":[%s]}`, uint64(math.MaxUint64), oneContact)
+	require.NoError(t, os.WriteFile(path, []byte(data), 0o600))
+	s := open(t, path)
+	_, err := s.Save(t.Context(), contacts.Contact{Address: "a@b", Revision: 1})
+	require.ErrorIs(t, err, contacts.ErrFull)
+	require.ErrorIs(t, s.Delete(t.Context(), "a@b", 1), contacts.ErrFull)
+	_, err = s.Load(t.Context(), "a@b")
+	require.NoError(t, err)
 }
 
 func symlink(path string) error {

@@ -4,9 +4,15 @@ package filestore
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 )
+
+// open opens the file itself, not what a symbolic link points to, and does not wait for the other end of a pipe.
+func open(path string, flag int) (*os.File, error) {
+	return os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+}
 
 // tryLock locks the open file, or returns errLocked.
 func tryLock(f *os.File) error {
@@ -22,14 +28,11 @@ func tryLock(f *os.File) error {
 	}
 }
 
-// private refuses a file that others than its user and root may write.
-func private(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return errors.New("others may write it: chmod 600")
+// private refuses a file that others than its user and root may write, and a folder in which others may exchange what is the user's.
+func private(info fs.FileInfo) error {
+	sticky := info.IsDir() && info.Mode()&fs.ModeSticky != 0 // what is in it can be removed by whom it belongs to alone
+	if info.Mode().Perm()&0o022 != 0 && !sticky {
+		return errors.New("others may write it: chmod go-w")
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int64(stat.Uid) != int64(os.Geteuid()) {
 		return errors.New("it belongs to another user")
@@ -37,11 +40,16 @@ func private(f *os.File) error {
 	return nil
 }
 
-// syncFolder brings a rename to the disk.
+func rename(from, to string) error { return os.Rename(from, to) }
+
+// syncFolder brings a rename to the disk. File systems that have no such call say so.
 func syncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if err = d.Sync(); errors.Is(err, syscall.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
