@@ -37,7 +37,7 @@ var (
 		// Without --pipe-mode the text would stand among the arguments, which every user of the machine can read. In that mode a line that begins with "!-!" is
 		// a command to the server: see words.
 		return []string{"--pipe-mode", "--wait", "--application-name", "otrchat", "--priority", priority(u.urgency), "--language", u.language}
-	}, stop: []string{"--stop"}}
+	}, stop: []string{"-S"}} // its long form does not work in version 0.11
 	espeakNG   = program{name: "espeak-ng", args: espeakArgs, failsWith: "error: "}
 	espeak     = program{name: "espeak", args: espeakArgs, failsWith: "error: "}
 	say        = program{name: "say", args: func(utterance) []string { return []string{"-f", "-"} }}
@@ -96,13 +96,10 @@ func preferred(programs []program, first string) []program {
 	return programs
 }
 
-// priority is that of speech-dispatcher: its "important" is spoken whatever else is, its "notification" only where nothing else is.
+// priority is that of speech-dispatcher: an "important" message comes before what other programs say, a "message" waits for its turn. Lesser ones it may leave out.
 func priority(u notify.Urgency) string {
-	switch {
-	case u >= notify.Critical:
+	if u >= notify.Critical {
 		return "important"
-	case u <= notify.Low:
-		return "notification"
 	}
 	return "message"
 }

@@ -83,7 +83,7 @@ func TestPrograms(t *testing.T) {
 	}{
 		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|important|--language|pt-BR|", spoken + "\n", notify.Critical},
 		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|message|--language|pt-BR|", spoken + "\n", notify.Normal},
-		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|notification|--language|pt-BR|", spoken + "\n", notify.Low},
+		{"spd-say", "--pipe-mode|--wait|--application-name|otrchat|--priority|message|--language|pt-BR|", spoken + "\n", notify.Low},
 		{"espeak-ng", "-b|1|-v|pt-BR|", spoken + "\n", 0},
 		{"espeak", "-b|1|-v|pt-BR|", spoken + "\n", 0},
 		{"say", "-f|-|", spoken + "\n", 0},
@@ -147,19 +147,19 @@ func TestNextProgram(t *testing.T) {
 
 // A program that hangs has its time, then the next one speaks. What spd-say began is stopped.
 func TestProgramHangs(t *testing.T) {
-	dirs := fakes(t, map[string]string{"spd-say": `test "$1" = --stop || exec sleep 1000`, "espeak-ng": ""})
+	dirs := fakes(t, map[string]string{"spd-say": `test "$1" = -S || exec sleep 1000`, "espeak-ng": ""})
 	s := newNotifier(t, nil)
 	s.programs = programsOf("linux")
 	require.NoError(t, s.speak(t.Context(), utterance{text: "Hello", language: "en", limit: 300 * time.Millisecond}))
 	assert.Equal(t, "Hello\n", read(t, dirs["espeak-ng"], "input"))
-	assert.True(t, strings.HasSuffix(read(t, dirs["spd-say"], "args"), "\x00en\x00--stop\x00"))
+	assert.True(t, strings.HasSuffix(read(t, dirs["spd-say"], "args"), "\x00en\x00-S\x00"))
 	assert.Equal(t, 5*time.Second, limit(""))
 	assert.Equal(t, 95*time.Second, limit(strings.Repeat("x", maxSpoken)))
 }
 
 // When the context ends the program is killed with its children, and none is tried after it.
 func TestContext(t *testing.T) {
-	dirs := fakes(t, map[string]string{"spd-say": `test "$1" != --stop || exit 0; mkfifo started; sleep 1000 & echo >started; sleep 1000`, "espeak-ng": ""})
+	dirs := fakes(t, map[string]string{"spd-say": `test "$1" != -S || exit 0; mkfifo started; sleep 1000 & echo >started; sleep 1000`, "espeak-ng": ""})
 	s := newNotifier(t, nil)
 	s.programs = programsOf("linux")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -172,7 +172,7 @@ func TestContext(t *testing.T) {
 	}()
 	require.ErrorIs(t, s.Notify(ctx, warning), context.Canceled)
 	assert.NoFileExists(t, filepath.Join(dirs["espeak-ng"], "input"))
-	assert.True(t, strings.HasSuffix(read(t, dirs["spd-say"], "args"), "--stop\x00"))
+	assert.True(t, strings.HasSuffix(read(t, dirs["spd-say"], "args"), "-S\x00"))
 
 	require.ErrorIs(t, s.Notify(ctx, warning), context.Canceled)
 	assert.Equal(t, spoken+"\n", read(t, dirs["spd-say"], "input"), "nothing was run")
