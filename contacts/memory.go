@@ -95,14 +95,15 @@ func (m *Memory) tell() {
 // All implements [Store]. It yields the contacts as they are when the loop starts.
 func (m *Memory) All(ctx context.Context) iter.Seq2[Contact, error] {
 	return func(yield func(Contact, error) bool) {
-		for _, c := range m.snapshot() {
-			if err := ctx.Err(); err != nil {
-				yield(Contact{}, err)
+		all, err := m.snapshot(), ctx.Err()
+		for i := 0; i < len(all) && err == nil; i++ {
+			if !yield(all[i].Clone(), nil) {
 				return
 			}
-			if !yield(c.Clone(), nil) {
-				return
-			}
+			err = ctx.Err()
+		}
+		if err != nil {
+			yield(Contact{}, err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
@@ -39,20 +38,13 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// tryLock opens the lock file each time anew: one that somebody has removed meanwhile locks nobody out.
+// tryLock opens the lock file each time anew, so whoever waits for one that somebody has removed waits for the next.
 func (s *Store) tryLock() (*os.File, error) {
-	f, info, err := openOurs(s.path+".lock", os.O_RDWR|os.O_CREATE)
+	f, _, err := openOurs(s.path+".lock", os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
-	err = tryLock(f)
-	if err == nil {
-		var there fs.FileInfo
-		if there, err = os.Lstat(s.path + ".lock"); err == nil && !os.SameFile(info, there) || errors.Is(err, fs.ErrNotExist) {
-			err = errLocked
-		}
-	}
-	if err != nil {
+	if err := tryLock(f); err != nil {
 		f.Close()
 		return nil, err
 	}

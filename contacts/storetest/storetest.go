@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 	"sync"
@@ -228,23 +229,31 @@ func allUnlocked(t *testing.T, s contacts.Store) {
 }
 
 func endedContext(t *testing.T, s contacts.Store) {
-	stored := save(t, s, Sample(alice))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	allEnds(t, s.All(ctx)) // and not as if there were none
+	stored := save(t, s, Sample(alice))
+	save(t, s, Sample(bob))
 	_, err := s.Load(ctx, alice)
 	is(t, "Load", err, context.Canceled)
 	_, err = s.Save(ctx, stored)
 	is(t, "Save", err, context.Canceled)
 	is(t, "Delete", s.Delete(ctx, alice, stored.Revision), context.Canceled)
+	allEnds(t, s.All(ctx))
+	equal(t, "Load afterwards", load(t, s, alice), stored)
+}
+
+// allEnds goes through all, whose context has ended.
+func allEnds(t *testing.T, all iter.Seq2[contacts.Contact, error]) {
+	t.Helper()
 	times := 0
-	for _, err := range s.All(ctx) {
+	for _, err := range all {
 		is(t, "All", err, context.Canceled)
 		times++
 	}
 	if times != 1 {
 		t.Errorf("All yielded %d times, want once, with the error", times)
 	}
-	equal(t, "Load afterwards", load(t, s, alice), stored)
 }
 
 const writers, rounds = 16, 5
