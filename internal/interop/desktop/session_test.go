@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otrchat/otrchat/internal/interop/foreign"
@@ -76,7 +77,8 @@ func (s *session) startX() {
 	read, write, err := os.Pipe()
 	require.NoError(s.t, err)
 	defer read.Close()
-	cmd := exec.Command(foreign.Need(s.t, "Xvfb"), "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	cmd := exec.Command(foreign.Need(s.t, "Xvfb"), "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp",
+		"-noreset") // a server that resets when its last client leaves turns away the next one meanwhile
 	cmd.ExtraFiles = []*os.File{write}
 	foreign.Start(s.t, cmd)
 	require.NoError(s.t, write.Close())
@@ -107,7 +109,10 @@ func (s *session) startDunst(markup string) service {
 	cmd.Env = append(os.Environ(), "DISPLAY="+s.display, "DBUS_SESSION_BUS_ADDRESS="+s.address, "WAYLAND_DISPLAY=")
 	p := foreign.Start(s.t, cmd)
 	n := s.notifier(desktop.Options{AppName: "probe"})
-	require.Eventually(s.t, func() bool { _, err := n.Name(s.t.Context()); return err == nil }, patience, 10*time.Millisecond, "dunst wrote: %s", p.Output())
+	answers := func() bool { _, err := n.Name(s.t.Context()); return err == nil }
+	if !assert.Eventually(s.t, answers, patience, 10*time.Millisecond) {
+		s.t.Fatalf("dunst wrote: %s", p.Output())
+	}
 	require.NoError(s.t, n.Close())
 	return service{p, cmd}
 }
