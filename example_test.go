@@ -6,7 +6,12 @@ import (
 	"log"
 
 	"github.com/otrchat/otrchat"
+	"github.com/otrchat/otrchat/contacts/filestore"
 	"github.com/otrchat/otrchat/internal/quiet"
+	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/notify/desktop"
+	"github.com/otrchat/otrchat/notify/growl"
+	"github.com/otrchat/otrchat/notify/speech"
 	"github.com/otrchat/otrchat/otrsession"
 )
 
@@ -64,4 +69,38 @@ func Example() {
 		}
 	}
 	// Output: "hello, Bob", encrypted: true
+}
+
+// Warnings on the desktop, by voice and by Growl, whichever of them the user's machine has; and a file that remembers, after a restart too, what was warned of.
+func ExampleOptions_notifier() {
+	popup, err := desktop.New(&desktop.Options{AppName: "Chatter"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer popup.Close()
+	voice, err := speech.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, err := growl.New(&growl.Options{AppName: "Chatter"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := filestore.New(&filestore.Options{Path: "/home/alice/.config/chatter/contacts.json"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := otrsession.LoadKey("/home/alice/.config/chatter/otr.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	spoken := notify.Filter(voice, func(n notify.Notification) bool { return n.Urgency == notify.Critical })
+	client, err := otrchat.New(&otrchat.Options{
+		Address: "sip:alice@example.com", Key: key, Contacts: store,
+		Notifier: notify.Multi(popup, spoken, server),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
 }
