@@ -54,10 +54,7 @@ func New(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}
-	endpoint, err := msrp.New(&msrp.Options{
-		Host: opts.MSRPHost, TLS: opts.dialTLS(), MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: opts.Logger,
-		Dialer: opts.SIP.Dialer, // whoever sends SIP through a proxy would give themselves away by MSRP that goes directly
-	})
+	endpoint, err := msrp.New(opts.endpoint())
 	if err != nil {
 		return nil, fmt.Errorf("otrchat: %w", err)
 	}

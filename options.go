@@ -59,7 +59,8 @@ type Options struct {
 	Focus bool
 	// SIP is what else there is to say of SIP: an outbound proxy, an instance ID for the registrar, a resolver and so on. What the Client itself
 	// decides does not count there: Address, DisplayName, Username, Password, Realm, Focus, AcceptTLS, MessageTypes and Logger. Its Dialer
-	// opens the connections of MSRP too, to peers and relays, where the address may hold a host name. Default: the defaults of sip.Options.
+	// opens the connections of MSRP too, to peers and relays, where the address may hold a host name, and its Resolver finds the relays of a domain. Default: the
+	// defaults of sip.Options.
 	SIP sip.Options
 	// MSRPHost is the host or host:port that peers connect to for the chat itself, where it is not the address that is listened on.
 	// Default: that address.
@@ -134,6 +135,18 @@ func (o *Options) agent() *sip.Options {
 	s.Address, s.DisplayName, s.Username, s.Password, s.Realm = o.Address, o.DisplayName, o.Username, o.Password, o.Realm
 	s.Focus, s.AcceptTLS, s.MessageTypes, s.Logger = o.Focus, true, nil, o.Logger
 	return &s
+}
+
+// endpoint are the options of the MSRP endpoint. Whoever sends SIP through a proxy, or has a resolver of their own, would give themselves away by MSRP that goes
+// another way.
+func (o *Options) endpoint() *msrp.Options {
+	m := &msrp.Options{
+		Host: o.MSRPHost, TLS: o.dialTLS(), MaxMessage: maxMessage, InboxMessages: maxInbox, ManualReports: true, Logger: o.Logger, Dialer: o.SIP.Dialer,
+	}
+	if o.SIP.Resolver != nil {
+		m.Resolver = o.SIP.Resolver
+	}
+	return m
 }
 
 // cloneRelay keeps options for later, whatever their owner does with them.

@@ -90,8 +90,7 @@ type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Resolver is the part of net.Resolver that an Endpoint needs. The addresses are tried in the order in which it gives them: sorted by priority and
-// shuffled by weight (RFC 2782), as net.Resolver does it.
+// Resolver is the part of net.Resolver that an Endpoint needs. The records may come in any order: they are tried by priority and weight (RFC 2782).
 type Resolver interface {
 	LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
 }

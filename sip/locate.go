@@ -14,6 +14,8 @@ import (
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
+
+	"github.com/otrchat/otrchat/internal/rfc2782"
 )
 
 // Limits of one search, whatever DNS answers.
@@ -256,7 +258,7 @@ func (s *search) lookupSRV(ctx context.Context, w way, service, proto, name stri
 		s.note(errNoService)
 	}
 	var servers []server
-	for _, r := range orderSRV(records, rand.IntN) {
+	for _, r := range rfc2782.Order(records, rand.IntN) {
 		servers = append(servers, server{w, r.Target, int(r.Port)})
 	}
 	return servers, found

@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/otrchat/otrchat/internal/rfc2782"
 )
 
 // defaultPort is that of an MSRP URI without a port (RFC 4975 section 15 registers it), where DNS has no SRV records for its host (RFC 4976 section 8).
@@ -18,7 +22,7 @@ const maxAddresses = 8 // what a domain can make us try
 // ErrNoService says that the domain has no relay: its one SRV record has the target "." (RFC 2782).
 var ErrNoService = errors.New("the domain has no MSRP relay: so says its SRV record")
 
-// LookupSRV is the method of that name of net.Resolver, which sorts by priority and shuffles by weight as RFC 2782 demands. Find keeps its order.
+// LookupSRV is the method of that name of net.Resolver. The records may come in any order.
 type LookupSRV func(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
 
 // Find returns where a host is dialled, as host:port, the first to be tried first. A port other than 0 and an address literal say it themselves; for a
@@ -36,14 +40,13 @@ func Find(ctx context.Context, lookup LookupSRV, host string, port uint16) ([]st
 		}
 		return nil, err
 	}
-	var found []string // records that can be used are, even if others are malformed and err says so
-	for _, r := range records {
-		if r.Target != "." && r.Port != 0 && len(found) < maxAddresses {
-			found = append(found, Address(strings.TrimSuffix(r.Target, "."), r.Port))
-		}
-	}
-	if len(found) == 0 {
+	records = slices.DeleteFunc(slices.Clone(records), func(r *net.SRV) bool { return r == nil || r.Target == "." || r.Port == 0 })
+	if len(records) == 0 {
 		return nil, ErrNoService
+	}
+	var found []string // records that can be used are, even if others are malformed and err says so
+	for _, r := range rfc2782.Order(records, rand.IntN)[:min(len(records), maxAddresses)] {
+		found = append(found, Address(strings.TrimSuffix(r.Target, "."), r.Port))
 	}
 	return found, nil
 }

@@ -131,6 +131,19 @@ func TestRFC4976_8_Weights(t *testing.T) {
 	require.Greater(t, first["server1.example.com:9000"], 20) // 100 are expected
 }
 
+// A resolver of the user's may return anything, in any order.
+func TestFindStrangeResolver(t *testing.T) {
+	got, err := Find(t.Context(), func(context.Context, string, string, string) (string, []*net.SRV, error) {
+		return "", []*net.SRV{{Target: "b.example.com", Port: 9, Priority: 2}, nil, {Target: "a.example.com", Port: 9, Priority: 1}}, nil
+	}, "example.com", 0)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a.example.com:9", "b.example.com:9"}, got)
+	_, err = Find(t.Context(), func(context.Context, string, string, string) (string, []*net.SRV, error) {
+		return "", []*net.SRV{nil}, nil
+	}, "example.com", 0)
+	require.ErrorIs(t, err, ErrNoService)
+}
+
 // A DNS server that fails says nothing about the domain: another address is not tried in its place.
 func TestFindLookupFails(t *testing.T) {
 	broken := errors.New("broken")

@@ -1,4 +1,4 @@
-package sip
+package rfc2782
 
 import (
 	"cmp"
@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// orderSRV returns the records in the order in which their servers are tried (RFC 2782): lower priorities first, and among
-// equal ones by a draw in which the chance of a record is its weight. draw returns a number from 0 to n-1.
-func orderSRV(records []*net.SRV, draw func(n int) int) []*net.SRV {
+// Order returns the records in the order in which their servers are tried: lower priorities first, and among equal ones by a draw in which the chance of
+// a record is its weight. draw returns a number from 0 to n-1, as rand.IntN does. The caller's slice stays as it is; none of its records may be nil.
+func Order(records []*net.SRV, draw func(n int) int) []*net.SRV {
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b *net.SRV) int { // those without weight stand first, for a small chance
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Weight, b.Weight))
