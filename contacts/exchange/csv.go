@@ -21,7 +21,8 @@ func ReadCSV(r io.Reader) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\uFEFF"))))
+	bounded := &rationed{data: bytes.TrimPrefix(data, []byte("\uFEFF")), left: maxRow}
+	rows := csv.NewReader(bounded)
 	header, err := rows.Read()
 	if err != nil {
 		return nil, &LineError{1, "no line with the names of the columns"}
@@ -32,6 +33,7 @@ func ReadCSV(r io.Reader) ([]Entry, error) {
 	}
 	var file reading
 	for !file.ended {
+		bounded.left = maxRow
 		row, err := rows.Read()
 		if err == io.EOF {
 			break
@@ -48,6 +50,24 @@ func ReadCSV(r io.Reader) ([]Entry, error) {
 		}
 	}
 	return file.result()
+}
+
+// rationed gives at most so many bytes until it gets the next ration.
+type rationed struct {
+	data []byte
+	left int
+}
+
+func (r *rationed) Read(p []byte) (int, error) {
+	if len(r.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.data[:min(r.left, len(r.data))])
+	if n == 0 && len(p) > 0 {
+		return 0, ErrTooLarge
+	}
+	r.data, r.left = r.data[n:], r.left-n
+	return n, nil
 }
 
 // readHeader returns the columns in the order of the header.
@@ -106,12 +126,25 @@ func WriteCSV(w io.Writer, entries []Entry) error {
 	}, "")
 }
 
-// What a spreadsheet would run, at the beginning of a text or behind what separates cells somewhere, bare and behind an apostrophe. The last four
-// characters are wide forms of the first.
+// What a spreadsheet would run, at the beginning of a text or behind what separates cells somewhere, bare and behind an apostrophe. The wide forms of
+// the four characters count too.
+const signs = "=+-@＝＋－＠"
+
 var (
 	formula = regexp.MustCompile(`((?:^|[,;|"\t\r\n])\s*)('*[=+\-@＝＋－＠])`)
 	guarded = regexp.MustCompile(`((?:^|[,;|"\t\r\n])\s*)'('*[=+\-@＝＋－＠])`)
 )
 
-func guard(text string) string   { return formula.ReplaceAllString(text, "$1'$2") }
-func unguard(text string) string { return guarded.ReplaceAllString(text, "$1$2") }
+func guard(text string) string {
+	if !strings.ContainsAny(text, signs) {
+		return text
+	}
+	return formula.ReplaceAllString(text, "$1'$2")
+}
+
+func unguard(text string) string {
+	if !strings.ContainsAny(text, signs) {
+		return text
+	}
+	return guarded.ReplaceAllString(text, "$1$2")
+}

@@ -5,6 +5,7 @@
 // An [Entry] is one key of one contact. A reader gives all entries that it understands, and an error that says what it did not; between reading and
 // importing a program can show them to its user, leave some out (slices.DeleteFunc by Account or Protocol, say) or mend them. Importing warns of
 // nothing: a contact that comes with an imported key is known, and one that comes with another key has changed it.
+// Whole contacts, with policies and notes, go from one store to another by [contacts.Store.All] and Save, with Revision 0.
 //
 // # libotr
 //
@@ -39,13 +40,14 @@
 //
 // # Limits
 //
-// A file has at most [MaxBytes] and [MaxEntries]; after [MaxFaults] bad lines reading ends. What a pickle can make is bounded too. A file is read
-// into memory as a whole, and written with one call. Import saves each contact once: with the file store, which
-// writes its whole file each time, a thousand contacts take about 20 seconds.
+// A file has at most [MaxBytes] and [MaxEntries]; after [MaxFaults] bad lines reading ends. An entry in CSV or JSON has at most 64 KiB, and what a
+// pickle can make is bounded. A file is read into memory as a whole, and written with one call. Import saves each contact once: with the file store,
+// which writes its whole file each time, a thousand contacts take about 20 seconds.
 //
 // # Security
 //
-// Whoever can write the file decides which keys are verified: read only what your user chose, and show it to them first. A file says who talks to
+// Whoever can write the file decides which keys are verified: read only what your user chose, and show it to them first. Take from a file of libotr's
+// only accounts whose contacts have the same addresses here: elsewhere anybody may be called bob@example.org. A file says who talks to
 // whom: write it with mode 0600 (os.OpenFile with os.O_EXCL), into a private folder. Names and notes in it may come from peers and hold any character
 // but NUL. ReadBlink runs nothing: of the program that a pickle is it knows text, dictionaries and Blink's two classes. An import never makes a
 // revoked key good again, and forgets no key. Errors hold no text of the file.

@@ -19,6 +19,8 @@ const (
 	MaxFaults  = 100      // bad lines, after which reading ends
 )
 
+const maxRow = 64 << 10 // bytes of an entry in CSV or JSON: what is longer is none, and could take up many times its size
+
 // Errors of this package. Test for them with errors.Is.
 var (
 	// ErrTooLarge is returned for a file of more than MaxBytes or MaxEntries.

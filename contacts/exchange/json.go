@@ -3,7 +3,6 @@ package exchange
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"unicode/utf8"
 )
@@ -31,17 +30,12 @@ func ReadJSON(r io.Reader) ([]Entry, error) {
 	var file reading
 	for !file.ended && d.More() {
 		line := at.lineOf(at.next(int(d.InputOffset())))
-		var members map[string]string
-		err := d.Decode(&members)
-		var kind *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &kind):
-			file.fault(line, "not an object of strings")
-		case err != nil:
+		var object json.RawMessage
+		if d.Decode(&object) != nil {
 			file.end(&LineError{line, "not JSON"})
-		default:
-			file.addObject(line, members)
+			break
 		}
+		file.addObject(line, object)
 	}
 	if !file.ended {
 		file.checkEnd(d, &at)
@@ -60,7 +54,12 @@ func (r *reading) checkEnd(d *json.Decoder, at *position) {
 	r.end(&LineError{at.lineOf(at.next(int(d.InputOffset()))), "the array has no end, or more comes after it"})
 }
 
-func (r *reading) addObject(line int, members map[string]string) {
+func (r *reading) addObject(line int, object json.RawMessage) {
+	var members map[string]string
+	if len(object) > maxRow || json.Unmarshal(object, &members) != nil {
+		r.fault(line, "not an object of strings, or too long")
+		return
+	}
 	e := trustedPeer(line)
 	for name := range members {
 		if columnOf(name) < 0 {

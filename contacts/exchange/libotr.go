@@ -62,7 +62,7 @@ func identity(e Entry) Entry {
 func parseLibotr(line string) (e Entry, reason string) {
 	text, ended := strings.CutSuffix(line, "\n")
 	text = strings.TrimSuffix(text, "\r")
-	fields := strings.Split(text, "\t")
+	fields := strings.SplitN(text, "\t", 6)
 	switch {
 	case !ended:
 		return e, "it has no end: the file was cut"

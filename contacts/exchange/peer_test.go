@@ -165,7 +165,7 @@ var jsonCases = []struct {
 	{"good among bad", "[\n" + object + `,"trust":"unverified"},` + "\n7,\n\n{\"x\":1},\n" + `{"fingerprint":"x"},` + "\n" +
 		object + `,"trust":null}` + "\n," + object + `,"trsut":"revoked"},` + "\nnull,\n" + object + `,"trust":"revoked"` + "\n}]",
 		[]exchange.Entry{{Line: 2}, {Line: 10, Key: contacts.Key{Trust: contacts.Revoked}}}, []string{
-			"line 3: not an object of strings", "line 5: not an object of strings", "line 6: fingerprint is not 40 hexadecimal digits, or all are 0",
+			"line 3: not an object of strings, or too long", "line 5: not an object of strings, or too long", "line 6: fingerprint is not 40 hexadecimal digits, or all are 0",
 			"line 7: trust is none of unverified, verified-smp, verified-manually and revoked", "line 8: unknown member", "line 9: Key.Fingerprint is missing",
 		}},
 	{"broken", "[" + object + "},\n{\"fingerprint\": \"x}]", []exchange.Entry{{Line: 1, Key: blinks}}, []string{"line 2: not JSON"}},
