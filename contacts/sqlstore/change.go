@@ -36,7 +36,10 @@ func (s *Store) change(ctx context.Context, f func(*transaction) error) error {
 		if err := t.lock(ctx); err != nil {
 			return err
 		}
-		return f(t)
+		if err := f(t); err != nil || s.listen == nil {
+			return err
+		}
+		return t.exec(ctx, notify, s.channel())
 	})
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"iter"
 
 	"github.com/otrchat/otrchat/contacts"
@@ -45,22 +46,30 @@ func (s *Store) read(ctx context.Context, query string, args ...any) (found []co
 
 // rows returns all rows of the query but those that stand for no contact.
 func (s *Store) rows(ctx context.Context, query string, args ...any) (all []row, err error) {
-	rows, err := s.db.QueryContext(ctx, s.dialect.translate(query), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = s.each(ctx, func(rows *sql.Rows) error {
 		var r row
 		if err := r.scan(rows); err != nil {
-			return nil, err
-		}
-		if err := checkVersion(int(r.version.Int64)); err != nil {
-			return nil, err
+			return err
 		}
 		if r.address.Valid {
 			all = append(all, r)
 		}
+		return checkVersion(int(r.version.Int64))
+	}, query, args...)
+	return all, err
+}
+
+// each calls f for each row of the query.
+func (s *Store) each(ctx context.Context, f func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := s.db.QueryContext(ctx, s.dialect.translate(query), args...)
+	if err != nil {
+		return err
 	}
-	return all, rows.Err()
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

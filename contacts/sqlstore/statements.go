@@ -62,4 +62,7 @@ const (
 	joinKeys = ` LEFT JOIN otrchat_keys k ON k.owner = c.owner AND k.address = c.address ORDER BY c.address, k.position`
 	getOne   = columns + `otrchat_contacts c ON c.owner = $1 AND c.address = $2` + joinKeys
 	getPage  = columns + `(SELECT * FROM otrchat_contacts WHERE owner = $1 AND address > $2 ORDER BY address LIMIT $3) c ON true` + joinKeys
+
+	getSequence  = `SELECT v.version, o.sequence FROM (SELECT max(version) AS version FROM otrchat_contacts_version) v LEFT JOIN otrchat_owners o ON o.owner = $1`
+	getRevisions = `SELECT address, revision FROM otrchat_contacts WHERE owner = $1`
 )

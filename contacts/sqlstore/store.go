@@ -23,16 +23,30 @@ type Options struct {
 	// Owner tells whose contacts these are, UTF-8 without NUL, at most MaxOwner bytes. Any number of owners share the tables, and a Store sees and changes those of its own owner
 	// only. It is compared byte by byte. Default: empty, which is an owner like any other.
 	Owner string
+	// Listen, for PostgreSQL only, makes Watch tell of changes at once. It waits until the server sends a notification to c (LISTEN has been executed) and returns nil; if ctx ends, or c
+	// fails, it returns an error. With pgx it is:
+	//
+	//	func(ctx context.Context, c *sql.Conn) error {
+	//		return c.Raw(func(driverConn any) error {
+	//			_, err := driverConn.(*stdlib.Conn).Conn().WaitForNotification(ctx)
+	//			return err
+	//		})
+	//	}
+	//
+	// It must be set in every program that changes the contacts, since only those send notifications, and each Watch keeps a connection of DB to itself. Default: nil, Watch looks for
+	// changes every second.
+	Listen func(ctx context.Context, c *sql.Conn) error
 }
 
-// Store is a [contacts.Store] in a database. Use [New].
+// Store is a [contacts.Watcher] in a database. Use [New].
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	owner   string
+	listen  func(context.Context, *sql.Conn) error
 }
 
-var _ contacts.Store = (*Store)(nil)
+var _ contacts.Watcher = (*Store)(nil)
 
 // New returns the store in the database o.DB. It does not use the database yet. The error names the option that is wrong.
 func New(o *Options) (*Store, error) {
@@ -45,8 +59,10 @@ func New(o *Options) (*Store, error) {
 		return nil, fmt.Errorf("sqlstore: Options.Owner is longer than %d bytes", MaxOwner)
 	case !utf8.ValidString(o.Owner) || strings.IndexByte(o.Owner, 0) >= 0:
 		return nil, errors.New("sqlstore: Options.Owner is not UTF-8, or has a NUL")
+	case o.Listen != nil && o.Dialect != PostgreSQL:
+		return nil, errors.New("sqlstore: Options.Listen is for PostgreSQL only")
 	}
-	return &Store{db: o.DB, dialect: o.Dialect, owner: o.Owner}, nil
+	return &Store{db: o.DB, dialect: o.Dialect, owner: o.Owner, listen: o.Listen}, nil
 }
 
 // Load implements [contacts.Store].

@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/hex"
+
+	"github.com/otrchat/otrchat/contacts/internal/watch"
+)
+
+const notify = `SELECT pg_notify($1, '')`
+
+// channel is where the owner's changes are told. Any role of the database may listen to any channel, so it does not show the owner; and since it stands in LISTEN, which takes no parameters,
+// it is made of letters and digits only.
+func (s *Store) channel() string {
+	sum := sha256.Sum256([]byte(s.owner))
+	return "otrchat_" + hex.EncodeToString(sum[:16])
+}
+
+// hear waits for a notification, listeningSafety at most. What happened before LISTEN was executed is not told, so it does not wait then; and while no connection can be had, or
+// Options.Listen fails, it is as if there were none.
+func (w *watcher) hear(ctx context.Context) error {
+	if w.listening == nil {
+		if w.call(ctx) {
+			return nil
+		}
+		return watch.Sleep(ctx, interval)
+	}
+	limited, cancel := context.WithTimeout(ctx, listeningSafety)
+	defer cancel()
+	if err := w.store.listen(limited, w.listening); err == nil || limited.Err() != nil {
+		return ctx.Err()
+	}
+	w.hangUp()
+	return watch.Sleep(ctx, interval)
+}
+
+// call takes a connection to listen on. It tells whether that worked.
+func (w *watcher) call(ctx context.Context) bool {
+	conn, err := w.store.db.Conn(ctx)
+	if err != nil {
+		return false
+	}
+	w.listening = conn
+	if _, err := conn.ExecContext(ctx, "LISTEN "+w.store.channel()); err != nil {
+		w.hangUp()
+		return false
+	}
+	return true
+}
+
+// hangUp closes the connection, which must not go back to the others while it listens.
+func (w *watcher) hangUp() {
+	if w.listening == nil {
+		return
+	}
+	_ = w.listening.Raw(func(any) error { return driver.ErrBadConn })
+	_ = w.listening.Close()
+	w.listening = nil
+}
