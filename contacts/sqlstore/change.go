@@ -16,7 +16,17 @@ type transaction struct {
 }
 
 // transact runs f in a transaction, which is undone when f returns an error. It is run again when another transaction was in its way.
+//
+// SQLite lets one transaction write at a time and has no queue for the others, which ask again and again; so those of one Store wait for each other here.
 func (s *Store) transact(ctx context.Context, f func(context.Context, *transaction) error) error {
+	if s.dialect == SQLite {
+		select {
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	return try(ctx, func() error {
 		tx, err := s.db.BeginTx(ctx, s.dialect.isolation())
 		if err != nil {
@@ -93,15 +103,16 @@ func (t *transaction) put(ctx context.Context, c *contacts.Contact) error {
 	if err := t.exec(ctx, deleteKeys, owner, c.Address); err != nil {
 		return err
 	}
+	if len(c.Keys) == 0 {
+		return nil
+	}
+	values := []any{owner, c.Address}
 	for i := range c.Keys {
 		k := &c.Keys[i]
-		err := t.exec(ctx, putKey, owner, c.Address, i, k.Fingerprint.String(), fromTime(k.FirstSeen), fromTime(k.LastSeen), k.Trust.String(),
+		values = append(values, i, k.Fingerprint.String(), fromTime(k.FirstSeen), fromTime(k.LastSeen), k.Trust.String(),
 			fromTime(k.VerifiedAt), fromTime(k.Unannounced), k.Note)
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return t.exec(ctx, putKeys(len(c.Keys)), values...)
 }
 
 // remove deletes the contact and its keys. In SQLite the database does not do the latter by itself unless it was told to.

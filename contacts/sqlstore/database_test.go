@@ -140,8 +140,13 @@ func (t *tables) run(statement string, args []driver.Value) (*rows, error) {
 		"INSERT INTO otrchat_contacts (":       (*tables).putContact,
 		"DELETE FROM otrchat_contacts":         (*tables).deleteContact,
 		"DELETE FROM otrchat_keys":             (*tables).deleteKeys,
-		"INSERT INTO otrchat_keys":             (*tables).putKey,
+		"INSERT INTO otrchat_keys":             (*tables).putKeys,
 		"SELECT v.version, c.address":          (*tables).read,
+		"SELECT v.version, o.sequence":         (*tables).getSequence,
+		"SELECT address, revision":             (*tables).getRevisions,
+		"SELECT pg_":                           (*tables).nothing,
+		"LOCK TABLE":                           (*tables).nothing,
+		"LISTEN":                               (*tables).nothing,
 	} {
 		if strings.HasPrefix(statement, prefix) {
 			r := rows(f(t, args))
@@ -205,11 +210,28 @@ func (t *tables) deleteKeys(args []driver.Value) [][]driver.Value {
 	return nil
 }
 
-func (t *tables) putKey(args []driver.Value) [][]driver.Value {
+func (t *tables) putKeys(args []driver.Value) [][]driver.Value {
 	n := nameOf(args)
-	t.keys[n] = append(slices.Clone(t.keys[n]), args[3:])
+	for key := range slices.Chunk(args[2:], 8) {
+		t.keys[n] = append(slices.Clone(t.keys[n]), key[1:]) // without the position
+	}
 	return nil
 }
+
+func (t *tables) getSequence(args []driver.Value) [][]driver.Value {
+	return [][]driver.Value{{t.version, t.owners[args[0].(string)]}}
+}
+
+func (t *tables) getRevisions(args []driver.Value) (all [][]driver.Value) {
+	for n, c := range t.contacts {
+		if n[0] == args[0] {
+			all = append(all, []driver.Value{n[1], c[1]})
+		}
+	}
+	return all
+}
+
+func (t *tables) nothing([]driver.Value) [][]driver.Value { return nil }
 
 // read is getOne or, with a third argument, getPage.
 func (t *tables) read(args []driver.Value) (all [][]driver.Value) {

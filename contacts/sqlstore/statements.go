@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 )
 
@@ -51,9 +52,6 @@ const (
 		SET revision = excluded.revision, display_name = excluded.display_name, policy = excluded.policy, note = excluded.note`
 	deleteContact = `DELETE FROM otrchat_contacts WHERE owner = $1 AND address = $2`
 	deleteKeys    = `DELETE FROM otrchat_keys WHERE owner = $1 AND address = $2`
-	putKey        = `INSERT INTO otrchat_keys (owner, address, position, fingerprint, first_seen, last_seen, trust, verified_at, unannounced, note)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-
 	// Reading is one statement each time, so that a contact and its keys are of the same moment. It yields a row for each key, one for a contact without keys, and
 	// one for no contact at all, to bring the version.
 	columns = `SELECT v.version, c.address, c.revision, c.display_name, c.policy, c.note,
@@ -66,3 +64,20 @@ const (
 	getSequence  = `SELECT v.version, o.sequence FROM (SELECT max(version) AS version FROM otrchat_contacts_version) v LEFT JOIN otrchat_owners o ON o.owner = $1`
 	getRevisions = `SELECT address, revision FROM otrchat_contacts WHERE owner = $1`
 )
+
+// putKeys stores n keys of a contact, of which $1 and $2 are the owner and the address.
+func putKeys(n int) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO otrchat_keys (owner, address, position, fingerprint, first_seen, last_seen, trust, verified_at, unannounced, note) VALUES ")
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("($1, $2")
+		for column := range 8 {
+			fmt.Fprintf(&b, ", $%d", 3+8*i+column)
+		}
+		b.WriteString(")")
+	}
+	return b.String()
+}

@@ -44,6 +44,7 @@ type Store struct {
 	dialect Dialect
 	owner   string
 	listen  func(context.Context, *sql.Conn) error
+	turn    chan struct{} // holds one token while a goroutine changes a SQLite database
 }
 
 var _ contacts.Watcher = (*Store)(nil)
@@ -62,7 +63,7 @@ func New(o *Options) (*Store, error) {
 	case o.Listen != nil && o.Dialect != PostgreSQL:
 		return nil, errors.New("sqlstore: Options.Listen is for PostgreSQL only")
 	}
-	return &Store{db: o.DB, dialect: o.Dialect, owner: o.Owner, listen: o.Listen}, nil
+	return &Store{db: o.DB, dialect: o.Dialect, owner: o.Owner, listen: o.Listen, turn: make(chan struct{}, 1)}, nil
 }
 
 // Load implements [contacts.Store].
