@@ -18,7 +18,7 @@ func Example() {
 	}
 	_ = notify.Multi(voice, notify.Slog(nil)) // for the Notifier of otrchat.Options
 
-	fmt.Println(night.Contain(time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC)))
+	fmt.Println(night.Contains(time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC)))
 	_, err = speech.New(&speech.Options{Program: "festival"})
 	fmt.Println(err)
 	// Output:

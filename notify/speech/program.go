@@ -116,7 +116,7 @@ const stopTime = time.Second
 func (p program) say(ctx context.Context, u utterance) error {
 	bounded, cancel := context.WithTimeout(ctx, u.limit)
 	defer cancel()
-	c := command.Command{Path: p.path, Args: p.args(u), Env: []string{"OTRCHAT_LANGUAGE=" + u.language}, Stdin: u.text + "\n", FailsWith: p.failsWith}
+	c := command.Command{Path: p.path, Args: p.args(u), Env: []string{"OTRCHAT_LANGUAGE=" + u.language}, Stdin: u.text + "\n", Hide: u.text, FailsWith: p.failsWith}
 	if p.input != nil {
 		c.Stdin = p.input(u)
 	}

@@ -25,8 +25,8 @@ func (h Hours) check() error {
 	return nil
 }
 
-// Contain tells whether h holds the time of day of t, in t's own time zone.
-func (h Hours) Contain(t time.Time) bool {
+// Contains tells whether h holds the time of day of t, in t's own time zone.
+func (h Hours) Contains(t time.Time) bool {
 	hour, minute, second := t.Clock()
 	clock := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + time.Duration(t.Nanosecond())
 	if h.From <= h.To {

@@ -46,7 +46,7 @@ func TestHours(t *testing.T) {
 			if i >= len(tests)-6 {
 				at = at.In(berlin)
 			}
-			assert.Equal(t, tt.want, tt.hours.Contain(at), "%v", at)
+			assert.Equal(t, tt.want, tt.hours.Contains(at), "%v", at)
 		})
 	}
 }

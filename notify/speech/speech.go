@@ -89,7 +89,7 @@ func (s *Notifier) Notify(ctx context.Context, n notify.Notification) error {
 		return err
 	}
 	defer s.voice.release()
-	if s.quiet.Contain(time.Now()) {
+	if s.quiet.Contains(time.Now()) {
 		return nil
 	}
 	return s.speak(ctx, utterance{text: text, language: s.language, urgency: n.Urgency, limit: limit(text)})

@@ -145,6 +145,15 @@ func TestNextProgram(t *testing.T) {
 	require.EqualError(t, err, "speech: espeak: exit status 1\nspeech: spd-say: exit status 1: no daemon for …\nspeech: espeak-ng: failed: error: no device")
 }
 
+// What a program complains of does not tell whose key it was.
+func TestErrorsTellNoText(t *testing.T) {
+	for _, program := range []string{"spd-say", "espeak-ng", "espeak", "say", "powershell"} {
+		fakes(t, map[string]string{program: "echo 'cannot say: Encryption warning. Bob has a new key.' >&2; exit 1"})
+		err := newNotifier(t, &Options{Program: program}).Notify(t.Context(), warning)
+		require.EqualError(t, err, "speech: "+program+": exit status 1: cannot say: … …. … … … … ….")
+	}
+}
+
 // A program that hangs has its time, then the next one speaks. What spd-say began is stopped.
 func TestProgramHangs(t *testing.T) {
 	dirs := fakes(t, map[string]string{"spd-say": `test "$1" = -S || exec sleep 1000`, "espeak-ng": ""})

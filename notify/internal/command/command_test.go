@@ -75,12 +75,13 @@ func TestRunFails(t *testing.T) {
 		{"one line without control characters", `printf 'a\n\033[2J\tb\342\200\256c\377\n' >&2; exit 1`, "", "sh: exit status 1: a [2J bc\uFFFD"},
 		{"the text is not told", "cat >&2; echo 'could never say: \"Bób Bobby\"!' >&2; exit 1", "Bób's number is 4711.\n", "sh: exit status 1: …'… … … …. could never say: \"… Bobby\"!"},
 		{"an argument is not told", `echo "bad: $1" >&2; exit 1`, "", "sh: exit status 1: bad: …"},
+		{"what is encoded is not told", "echo 'bad: hidden hiddens' >&2; exit 1", "", "sh: exit status 1: bad: … hiddens"},
 		{"the standard output is no reason", "echo no; exit 1", "", "sh: exit status 1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := shell(t, tt.script, "argument")
-			c.Stdin = tt.input
+			c.Stdin, c.Hide = tt.input, "hidden"
 			out, err := c.Run(t.Context())
 			assert.Empty(t, out)
 			var failed *Error

@@ -41,10 +41,10 @@ func (t *tail) String() string {
 
 var word = regexp.MustCompile(`[\pL\pM\pN]+`)
 
-// hide makes one line of a program's output, without the words of its input and arguments.
+// hide makes one line of a program's output, without the words that nobody may read.
 func (c *Command) hide(output string) string {
 	secret := make(map[string]bool)
-	for _, text := range append([]string{c.Stdin}, c.Args...) {
+	for _, text := range append([]string{c.Stdin, c.Hide}, c.Args...) {
 		for _, w := range word.FindAllString(text, -1) {
 			secret[w] = true
 		}
