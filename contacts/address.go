@@ -26,8 +26,15 @@ func badAddress(format string, args ...any) error {
 //     in upper case ("%61lice" is "alice"), and letters beyond ASCII are escaped;
 //   - the host is put in lower case and loses a final dot; IPv6 addresses stand in brackets, in
 //     their shortest form;
-//   - a tel URI (RFC 3966) stays one: visual separators and all parameters but ext and
-//     phone-context are dropped.
+//   - a tel URI stays one, and is brought into the form that RFC 3966 §4 compares: lower case (a
+//     local number in upper case), no visual separators, and of the parameters ext and, with a local
+//     number, phone-context. One with a parameter that must be understood (m-…, §5.4) is refused.
+//
+// The user part of a SIP URI is compared as it is, with "user=phone" too (RFC 3261 §10.3 drops that
+// parameter): "+12015550123@example.com", "+1-201-555-0123@example.com" and "tel:+12015550123" are
+// three contacts, because only the domain knows whether they are one. Of a public GRUU (RFC 5627
+// §3.1.1) nothing is left but the address that it belongs to. A temporary GRUU (§3.1.2) hides that
+// address on purpose, so each one is a contact of its own.
 //
 // The port is no part of an address of record: the same user at the same host on another port is
 // the same contact. Whoever comes back on another port with another key is noticed that way.
@@ -237,9 +244,13 @@ func normalizeTel(s string) (string, error) {
 	ext, phoneContext := "", ""
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.ToLower(p), "=")
+		if strings.HasPrefix(name, "m-") {
+			return "", badAddress("tel parameter that must be understood and is not")
+		}
 		if name == "ext" || strings.HasPrefix(value, "+") {
 			value = stripSeparators(value)
 		}
+		value = strings.TrimRight(value, ".")
 		switch {
 		case value == "":
 		case name == "ext":

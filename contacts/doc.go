@@ -4,23 +4,25 @@
 //
 // A [Contact] is a plain value, stored under its address of record (RFC 3261 §10.3, see
 // [Normalize]) in a [Store]. [Memory] is a store for one process; the package filestore keeps
-// contacts in a file, and the package storetest holds any other implementation to the contract.
-// [Update] is the usual way to change a contact: load, change, save, and start over if somebody
-// else saved meanwhile.
+// contacts in a file, sqlstore in a database, and storetest holds any other implementation to the
+// contract; exchange reads and writes the files of other programs. [Update] is the usual way to
+// change a contact: load, change, save, and start over if somebody else saved meanwhile. A store
+// that is a [Watcher] tells what others changed.
 //
 // Fingerprints are those of OTR version 3: the SHA-1 of a public key, 20 bytes.
 //
 // # Concurrency
 //
 // Every Store may be used from any number of goroutines. A Contact is a value without locks: it
-// belongs to whoever holds it, and shares no memory with the store.
+// belongs to whoever holds it, and shares no memory with the store. Watch runs on the goroutine of
+// its loop and holds no lock there.
 //
 // # Limits
 //
 // [MaxAddress], [MaxDisplayName], [MaxNote], [MaxKeys] and [MaxKeyNote] bound one contact, [MaxContacts] the
 // stores of this project. A contact over its bounds is refused with a [*FieldError]; a peer that
 // comes with ever new keys makes [Contact.Learn] forget unverified keys, never verified or revoked
-// ones.
+// ones. Each Watch of the stores here keeps the addresses and revisions of all contacts.
 //
 // # Security
 //

@@ -17,8 +17,10 @@ var (
 // Key is a public key that a contact was seen using.
 type Key struct {
 	Fingerprint Fingerprint `json:"fingerprint"`
-	FirstSeen   time.Time   `json:"firstSeen,omitzero"`
-	LastSeen    time.Time   `json:"lastSeen,omitzero"`
+	// FirstSeen is when the contact was first seen using the key. Default: zero, not known, as for a key that another program knew.
+	FirstSeen time.Time `json:"firstSeen,omitzero"`
+	// LastSeen is the latest time at which the contact was seen using the key. Default: zero, not known.
+	LastSeen time.Time `json:"lastSeen,omitzero"`
 	// Trust tells whether and how the key was verified. Default: Unverified.
 	Trust Trust `json:"trust"`
 	// VerifiedAt is when the key was verified, zero while Trust is Unverified or Revoked.

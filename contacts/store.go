@@ -21,7 +21,7 @@ var (
 	ErrFull = errors.New("contacts: the store is full")
 )
 
-// MaxContacts is how many contacts [Memory] and the file store hold.
+// MaxContacts is how many contacts [Memory] and the file store hold, and the SQL store for each owner.
 const MaxContacts = 10_000
 
 // Store keeps contacts by their normalised address. Every method may be called from any number of

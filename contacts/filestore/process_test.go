@@ -155,6 +155,7 @@ func count(s *filestore.Store) error {
 // Writers that are killed at any moment, alone or in the middle of others, leave the contacts before or after their last change, with everything that anybody
 // was told is stored, and no change twice. Half of them die before one of the steps of a change, the others wherever they happen to be: at work, or waiting for the lock.
 func TestKilledWriters(t *testing.T) {
+	t.Parallel()
 	const kills, lanes = 200, 4
 	path := newPath(t)
 	_, err := contacts.Update(t.Context(), open(t, path), address, increment)
@@ -210,6 +211,7 @@ func (l *ledger) add(t *testing.T, lines string) int {
 // Processes that write at the same time lose none of each other's changes, and each sees the
 // others'.
 func TestManyProcesses(t *testing.T) {
+	t.Parallel()
 	path := newPath(t)
 	s := open(t, path)
 	var children []*child

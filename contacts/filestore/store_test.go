@@ -21,6 +21,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) contacts.Store { return open(t, newPath(t)) })
 	storetest.RunShared(t, func(t *testing.T) (a, b contacts.Store) {
 		path := newPath(t)
