@@ -3,12 +3,10 @@
 package desktop
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -69,25 +67,6 @@ func newSession(t *testing.T) *session {
 	return s
 }
 
-// startX starts the X server, which chooses a free display and writes its number to a pipe.
-func (s *session) startX() {
-	if s.display != "" {
-		return
-	}
-	read, write, err := os.Pipe()
-	require.NoError(s.t, err)
-	defer read.Close()
-	cmd := exec.Command(foreign.Need(s.t, "Xvfb"), "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp",
-		"-noreset") // a server that resets when its last client leaves turns away the next one meanwhile
-	cmd.ExtraFiles = []*os.File{write}
-	foreign.Start(s.t, cmd)
-	require.NoError(s.t, write.Close())
-	require.NoError(s.t, read.SetReadDeadline(time.Now().Add(patience)))
-	number, err := bufio.NewReader(read).ReadString('\n')
-	require.NoError(s.t, err)
-	s.display = ":" + strings.TrimSpace(number)
-}
-
 func (s *session) startBus() {
 	cmd := exec.Command(foreign.Need(s.t, "dbus-daemon"), "--config-file="+filepath.Join(s.dir, "bus.conf"), "--nofork", "--nopidfile", "--print-address")
 	s.bus = service{foreign.Start(s.t, cmd), cmd}
@@ -102,7 +81,9 @@ type service struct {
 
 // startDunst starts dunst and waits until it answers. Markup is "full" or "no".
 func (s *session) startDunst(markup string) service {
-	s.startX()
+	if s.display == "" {
+		s.display = foreign.StartX(s.t)
+	}
 	config := filepath.Join(s.dir, "dunstrc")
 	require.NoError(s.t, os.WriteFile(config, fmt.Appendf(nil, dunstConfig, markup), 0o600))
 	cmd := exec.Command(foreign.Need(s.t, "dunst"), "-config", config)
