@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// docs/rfc*.md hold what an RFC demands, what we do, and the tests that prove it: rows of a table with this head.
+// docs/rfc*.md and docs/gntp.md hold what a specification demands, what we do, and the tests that prove it: rows of a table with this head.
 const requirementsHead = "| section | level | requirement | what we do | test |"
 
 var (
@@ -26,7 +26,7 @@ func TestRequirements(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	tests := testNames(t)
-	for _, name := range files {
+	for _, name := range append(files, filepath.Join("..", "..", "docs", "gntp.md")) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			text, err := os.ReadFile(name)
 			require.NoError(t, err)

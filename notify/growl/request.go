@@ -41,8 +41,8 @@ func (g *Notifier) notification(n notify.Notification) *gntp.Message {
 	}
 	head := append(g.head(),
 		gntp.Header{Name: "Notification-Name", Value: kind},
-		gntp.Header{Name: "Notification-Title", Value: harmless(title)},
-		gntp.Header{Name: "Notification-Text", Value: harmless(plain.Text(n.Body, maxBody))},
+		gntp.Header{Name: "Notification-Title", Value: harmless(title, maxTitle)},
+		gntp.Header{Name: "Notification-Text", Value: harmless(plain.Text(n.Body, maxBody), maxBody)},
 		gntp.Header{Name: "Notification-Priority", Value: strconv.Itoa(priority(n.Urgency))},
 		gntp.Header{Name: "Notification-Sticky", Value: map[bool]string{true: "True", false: "False"}[n.Urgency >= notify.Critical]})
 	head = append(append(head, g.identity(n)...), g.icon("Notification-Icon")...)
@@ -85,9 +85,9 @@ func (g *Notifier) resources() []gntp.Resource {
 }
 
 // harmless keeps a text from being taken for a reference to binary data, for which a server would wait.
-func harmless(text string) string {
+func harmless(text string, limit int) string {
 	if scheme := strings.TrimSuffix(gntp.ResourceScheme, "//"); len(text) >= len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
-		return `"` + text
+		return plain.Cut(`"`+text, limit)
 	}
 	return text
 }
