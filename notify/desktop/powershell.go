@@ -88,7 +88,7 @@ type toastImage struct {
 
 func toastOf(o Options, n notify.Notification, limit int) toastElement {
 	e := toastElement{Binding: toastBinding{Template: "ToastGeneric"}}
-	e.Binding.Texts = []toastText{{Text: title(n, o.AppName)}, {Text: plain.Text(n.Body, limit)}}
+	e.Binding.Texts = []toastText{{Text: unbound(title(n, o.AppName))}, {Text: unbound(plain.Text(n.Body, limit))}}
 	if o.AppID == "" { // else Windows knows the program's name
 		e.Binding.Texts = append(e.Binding.Texts, toastText{"attribution", o.AppName})
 	}
@@ -99,4 +99,13 @@ func toastOf(o Options, n notify.Notification, limit int) toastElement {
 		e.Duration = "long"
 	}
 	return e
+}
+
+// unbound keeps Windows from taking a text such as "{name}" for one that a program gives later, and from showing nothing in its place: it then begins with a
+// space of no width.
+func unbound(text string) string {
+	if strings.HasPrefix(text, "{") {
+		return "\u200b" + text
+	}
+	return text
 }

@@ -128,6 +128,15 @@ func TestToastOfAKnownProgram(t *testing.T) {
 	assert.NotEqual(t, toastInput(Options{}, changed), toastInput(Options{}, other), "each kind has a tag of its own")
 }
 
+// A text in braces would be bound to a value that never comes.
+func TestToastBindsNothing(t *testing.T) {
+	for text, want := range map[string]string{"{name}": "\u200b{name}", "{": "\u200b{", "a {name}": "a {name}"} {
+		var got toastElement
+		require.NoError(t, xml.Unmarshal([]byte(toast(Options{AppName: "Chat"}, notify.Notification{Title: text, Body: text})), &got))
+		assert.Equal(t, []toastText{{Text: want}, {Text: want}, {"attribution", "Chat"}}, got.Binding.Texts)
+	}
+}
+
 func TestFileURI(t *testing.T) {
 	for path, want := range map[string]string{"/a b/ü.png": "file:///a%20b/%C3%BC.png", "C:/x.png": "file:///C:/x.png", "/%41?#": "file:///%2541%3F%23"} {
 		assert.Equal(t, want, fileURI(path))
