@@ -7,7 +7,8 @@
 // # Concurrency
 //
 // A [Notifier] may be used from any number of goroutines, and speaks one notification at a time. It has no goroutines of its own, and no
-// program of its own runs when Notify has returned. The daemon of speech-dispatcher, which spd-say may start, belongs to the user's session.
+// program of its own runs when Notify has returned. A process that ends calls [Notifier.Close] before, or it may leave a voice behind that speaks to its end. The daemon of
+// speech-dispatcher, which spd-say may start, belongs to the user's session.
 //
 // # Limits
 //

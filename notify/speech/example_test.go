@@ -16,6 +16,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+	defer voice.Close()
 	_ = notify.Multi(voice, notify.Slog(nil)) // for the Notifier of otrchat.Options
 
 	fmt.Println(night.Contains(time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC)))

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"net"
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/otrchat/otrchat/notify"
@@ -16,6 +19,8 @@ import (
 var (
 	// ErrUnavailable says that this machine has none of the programs that were looked for; the error names them.
 	ErrUnavailable = errors.New("speech: no synthesiser found")
+	// ErrClosed says that the Notifier was closed. It wraps net.ErrClosed.
+	ErrClosed = fmt.Errorf("speech: closed: %w", net.ErrClosed)
 	// ErrBusy says that too many more urgent or earlier notifications wait for the voice.
 	ErrBusy = errors.New("speech: too many notifications wait for the voice")
 )
@@ -32,13 +37,17 @@ type Options struct {
 	Quiet Hours
 }
 
-// Notifier speaks notifications. Its methods may be called from any number of goroutines. It owns nothing between calls, so there is nothing to close.
+// Notifier speaks notifications. Its methods may be called from any number of goroutines.
 type Notifier struct {
 	programs []program
 	language string
 	quiet    Hours
-	voice    turn
+	voice    turn   // of Close in the end, which keeps it
 	last     string // the program that spoke last; guarded by voice
+
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	close sync.Once
 }
 
 var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$`)
@@ -65,6 +74,7 @@ func New(o *Options) (*Notifier, error) {
 		}
 		s.programs = []program{p}
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
 
@@ -79,20 +89,41 @@ func (s *Notifier) Name(context.Context) (string, error) {
 
 // Notify speaks n.Spoken, or else n.Title and n.Body, and returns when it was spoken. One notification is spoken at a time; of those that wait the most urgent
 // comes next. When ctx ends, waiting and speaking end at once. In quiet hours, and for a text without a letter or digit, nothing is
-// spoken and nothing is wrong. The error is ErrUnavailable, [ErrBusy], that of ctx, or says why each program has failed.
+// spoken and nothing is wrong. The error is ErrUnavailable, [ErrBusy], [ErrClosed], that of ctx, or says why each program has failed.
 func (s *Notifier) Notify(ctx context.Context, n notify.Notification) error {
 	text := words(n)
 	if text == "" {
 		return nil
 	}
-	if err := s.voice.take(ctx, n.Urgency); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	err := s.inTurn(ctx, utterance{text: text, language: s.language, urgency: n.Urgency, limit: limit(text)})
+	if err != nil && s.life.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// Close ends what is spoken and what waits, and returns when no program of the Notifier's runs any more: within some three seconds, for one that hangs. It is idempotent and
+// safe from any goroutine. The error is nil.
+func (s *Notifier) Close() error {
+	s.close.Do(func() {
+		s.end()
+		_ = s.voice.take(context.Background(), math.MaxInt) // for good; nothing is more urgent
+	})
+	return nil
+}
+
+func (s *Notifier) inTurn(ctx context.Context, u utterance) error {
+	if err := s.voice.take(ctx, u.urgency); err != nil {
 		return err
 	}
 	defer s.voice.release()
 	if s.quiet.Contains(time.Now()) {
 		return nil
 	}
-	return s.speak(ctx, utterance{text: text, language: s.language, urgency: n.Urgency, limit: limit(text)})
+	return s.speak(ctx, u)
 }
 
 // speak tries the programs one after the other, and begins with the one that spoke last: one that hangs costs its time only once.

@@ -2,6 +2,7 @@ package speech
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,7 @@ func newNotifier(t *testing.T, o *Options) *Notifier {
 	t.Helper()
 	s, err := New(o)
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -166,17 +168,28 @@ func TestProgramHangs(t *testing.T) {
 	assert.Equal(t, 95*time.Second, limit(strings.Repeat("x", maxSpoken)))
 }
 
-// When the context ends the program is killed with its children, and none is tried after it.
-func TestContext(t *testing.T) {
-	dirs := fakes(t, map[string]string{"spd-say": `test "$1" != -S || exit 0; mkfifo started; sleep 1000 & echo >started; sleep 1000`, "espeak-ng": ""})
-	s := newNotifier(t, nil)
+// speaking returns a notifier whose spd-say goes on for ever, with a child of its own, and waits until it is asked to speak.
+func speaking(t *testing.T) (s *Notifier, dirs map[string]string, begun func()) {
+	t.Helper()
+	dirs = fakes(t, map[string]string{
+		"spd-say": `test "$1" != -S || exit 0; test -p started || mkfifo started; sleep 1000 & echo >started; sleep 1000`, "espeak-ng": "",
+	})
+	s = newNotifier(t, nil)
 	s.programs = programsOf("linux")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() {
+	return s, dirs, func() {
 		fifo := filepath.Join(dirs["spd-say"], "started")
 		assert.Eventually(t, func() bool { _, err := os.Stat(fifo); return err == nil }, time.Minute, time.Millisecond)
 		_, _ = os.ReadFile(fifo)
+	}
+}
+
+// When the context ends the program is killed with its children, and none is tried after it.
+func TestContext(t *testing.T) {
+	s, dirs, begun := speaking(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		begun()
 		cancel()
 	}()
 	require.ErrorIs(t, s.Notify(ctx, warning), context.Canceled)
@@ -185,6 +198,33 @@ func TestContext(t *testing.T) {
 
 	require.ErrorIs(t, s.Notify(ctx, warning), context.Canceled)
 	assert.Equal(t, spoken+"\n", read(t, dirs["spd-say"], "input"), "nothing was run")
+}
+
+// Close ends what is spoken and what waits, whoever calls it and how often, and nothing is spoken afterwards.
+func TestClose(t *testing.T) {
+	s, dirs, begun := speaking(t)
+	errs := make(chan error)
+	for range maxWaiting + 1 {
+		go func() { errs <- s.Notify(t.Context(), warning) }()
+	}
+	begun()
+	for range 3 {
+		go func() { errs <- s.Close() }()
+	}
+	require.NoError(t, s.Close())
+	assert.True(t, strings.HasSuffix(read(t, dirs["spd-say"], "args"), "-S\x00"), "it is silent")
+	var closed int
+	for range maxWaiting + 1 + 3 {
+		if err := <-errs; err != nil {
+			require.Equal(t, ErrClosed, err)
+			closed++
+		}
+	}
+	assert.Equal(t, maxWaiting+1, closed)
+	require.ErrorIs(t, s.Notify(t.Context(), warning), net.ErrClosed)
+	require.NoError(t, s.Close())
+	assert.NoFileExists(t, filepath.Join(dirs["espeak-ng"], "input"))
+	assert.Equal(t, spoken+"\n", read(t, dirs["spd-say"], "input"))
 }
 
 func TestQuietHours(t *testing.T) {

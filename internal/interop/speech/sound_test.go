@@ -58,6 +58,7 @@ func voice(t *testing.T, program string) *speech.Notifier {
 	foreign.Need(t, program)
 	v, err := speech.New(&speech.Options{Program: program})
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = v.Close() })
 	return v
 }
 
