@@ -119,6 +119,19 @@ func TestAnnounced(t *testing.T) {
 	require.ErrorIs(t, c.Announced(fpA), contacts.ErrNoKey)
 }
 
+// A key that another program knew, without times, is known; whoever comes with another one has changed. A contact without keys has never been seen.
+func TestLearnAfterImport(t *testing.T) {
+	c := contacts.Contact{Keys: []contacts.Key{{Fingerprint: fpA, Trust: contacts.VerifiedManually}}}
+	assert.Equal(t, contacts.KeyKnown, c.Learn(fpA, day1))
+	assert.Equal(t, contacts.Key{Fingerprint: fpA, LastSeen: day1, Trust: contacts.VerifiedManually}, c.Keys[0], "when it was first seen is not known")
+	assert.Equal(t, contacts.KeyChanged, c.Learn(fpB, day1))
+	require.NoError(t, c.Forget(fpA))
+	assert.Equal(t, contacts.KeyChanged, c.Learn(fpA, day1), "what was forgotten is news")
+	require.NoError(t, c.Forget(fpA))
+	require.NoError(t, c.Forget(fpB))
+	assert.Equal(t, contacts.KeyFirst, c.Learn(fpA, day1))
+}
+
 // A peer that comes with a new key each time can only push out keys that nobody verified.
 func TestLearnIsBounded(t *testing.T) {
 	var c contacts.Contact

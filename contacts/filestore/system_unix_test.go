@@ -24,6 +24,7 @@ import (
 func init() {
 	parts["full"] = saveOnAFullDisk
 	parts["unprivileged"] = saveUnprivileged
+	syscall.Umask(0o022) // with another one t.TempDir makes folders that the group may write
 }
 
 // What others could have put beside the file, or instead of it, is neither followed nor waited for, and left alone.
