@@ -7,6 +7,7 @@ import (
 
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/notify/internal/command"
+	"github.com/otrchat/otrchat/notify/internal/plain"
 )
 
 // program is a medium that runs a program of the system. Its arguments are constant, and what is to be shown is its standard input alone: arguments can
@@ -23,7 +24,8 @@ func (p *program) show(ctx context.Context, n notify.Notification) error {
 	if err != nil {
 		return err
 	}
-	if _, err := (&command.Command{Path: path, Args: p.args, Stdin: p.input(n)}).Run(ctx); err != nil {
+	run := command.Command{Path: path, Args: p.args, Stdin: p.input(n), Hide: plain.Line(n.Title, maxTitle) + " " + plain.Text(n.Body, maxBody)}
+	if _, err := run.Run(ctx); err != nil {
 		return fmt.Errorf("desktop: %w", err)
 	}
 	return nil
