@@ -1,0 +1,91 @@
+package sqlstore_test
+
+import (
+	"database/sql/driver"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/contacts/sqlstore"
+	"github.com/otrchat/otrchat/contacts/storetest"
+)
+
+// What stands in the database and cannot be right is told, is kept, and can be neither loaded nor saved over. The error does not quote it.
+func TestRowsThatCannotBeUsed(t *testing.T) {
+	const secret = "s3cret"
+	long := strings.Repeat(secret, contacts.MaxNote)
+	for what, spoil := range map[string]func(c, k []driver.Value){
+		"revision of another type":    func(c, _ []driver.Value) { c[1] = secret },
+		"revision 0":                  func(c, _ []driver.Value) { c[1] = int64(0) },
+		"negative revision":           func(c, _ []driver.Value) { c[1] = int64(-1) },
+		"no revision":                 func(c, _ []driver.Value) { c[1] = nil },
+		"display name too long":       func(c, _ []driver.Value) { c[2] = long },
+		"display name not UTF-8":      func(c, _ []driver.Value) { c[2] = secret + "\xff" },
+		"policy":                      func(c, _ []driver.Value) { c[3] = secret },
+		"no policy":                   func(c, _ []driver.Value) { c[3] = nil },
+		"note too long":               func(c, _ []driver.Value) { c[4] = long },
+		"note with NUL":               func(c, _ []driver.Value) { c[4] = secret + "\x00" },
+		"fingerprint":                 func(_, k []driver.Value) { k[0] = secret },
+		"fingerprint of zeros":        func(_, k []driver.Value) { k[0] = strings.Repeat("0", 40) },
+		"fingerprint that is a blob":  func(_, k []driver.Value) { k[0] = []byte{0, 1, 2} },
+		"time of another type":        func(_, k []driver.Value) { k[1] = secret },
+		"time in the year 200000":     func(_, k []driver.Value) { k[2] = int64(6_000_000_000_000_000_000) },
+		"trust":                       func(_, k []driver.Value) { k[3] = secret },
+		"note of a key too long":      func(_, k []driver.Value) { k[6] = long },
+		"verified at of another type": func(_, k []driver.Value) { k[4] = secret },
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := newDatabase()
+			s := open(t, d)
+			_, err := s.Save(t.Context(), storetest.Sample(alice))
+			require.NoError(t, err)
+			n := name{"", alice}
+			spoil(d.tables.contacts[n], d.tables.keys[n][0])
+			before := d.tables.clone()
+
+			_, loadErr := s.Load(t.Context(), alice)
+			var allErr error
+			for _, err := range s.All(t.Context()) {
+				allErr = err
+			}
+			for _, err := range []error{loadErr, allErr} {
+				var bad *sqlstore.RowError
+				require.ErrorAs(t, err, &bad)
+				assert.Equal(t, alice, bad.Address)
+				assert.NotContains(t, err.Error(), secret)
+				assert.NotContains(t, err.Error(), alice)
+				assert.Less(t, len(err.Error()), 200)
+			}
+			_, err = contacts.Update(t.Context(), s, alice, func(*contacts.Contact) error { return nil })
+			require.Error(t, err)
+			assert.Equal(t, before.contacts, d.tables.contacts)
+			assert.Equal(t, before.keys, d.tables.keys)
+		})
+	}
+}
+
+func TestAddressThatIsNotNormalised(t *testing.T) {
+	d := newDatabase()
+	s := open(t, d)
+	_, err := s.Save(t.Context(), contacts.Contact{Address: "a@example.com"})
+	require.NoError(t, err)
+	c := slices.Clone(d.tables.contacts[name{"", "a@example.com"}])
+	c[0] = "b@EXAMPLE.com\x1b[2J"
+	d.tables.contacts[name{"", "b@EXAMPLE.com\x1b[2J"}] = c
+	var got []string
+	for c, err := range s.All(t.Context()) {
+		if err == nil {
+			got = append(got, c.Address)
+			continue
+		}
+		var bad *sqlstore.RowError
+		require.ErrorAs(t, err, &bad)
+		assert.NotContains(t, err.Error(), "EXAMPLE")
+		got = append(got, "error")
+	}
+	assert.Equal(t, []string{"a@example.com", "error"}, got, "those before it are told")
+}
