@@ -11,8 +11,8 @@ import (
 	"github.com/otrchat/otrchat/notify/internal/command"
 )
 
-// utterance is what a program is to say. The text is of [words]: one line that begins with a letter or a digit and holds no character that means something
-// to a synthesiser.
+// utterance is what a program is to say. The text is of [words]: one line that begins with a letter or a digit and holds no character that means
+// something to a synthesiser.
 type utterance struct {
 	text, language string
 	urgency        notify.Urgency
@@ -34,8 +34,8 @@ type program struct {
 
 var (
 	spdSay = program{name: "spd-say", args: func(u utterance) []string {
-		// Without --pipe-mode the text would stand among the arguments, which every user of the machine can read. In that mode a line that begins with "!-!" is
-		// a command to the server: see words.
+		// Without --pipe-mode the text would stand among the arguments, which every user of the machine can read. In that mode a line that begins with
+		// "!-!" is a command to the server: see words.
 		return []string{"--pipe-mode", "--wait", "--application-name", "otrchat", "--priority", priority(u.urgency), "--language", u.language}
 	}, stop: []string{"-S"}} // its long form does not work in version 0.11
 	espeakNG   = program{name: "espeak-ng", args: espeakArgs, failsWith: "error: "}
@@ -51,11 +51,12 @@ var (
 	allPrograms = []program{spdSay, espeakNG, espeak, say, powershell}
 )
 
-// espeakArgs make it read lines of up to 999 bytes of UTF-8. With --stdin espeak-ng 1.51 says, after the text, what happens to stand behind it in its memory.
+// espeakArgs make it read lines of up to 999 bytes of UTF-8. With --stdin espeak-ng 1.51 says, after the text, what happens to stand behind it in its
+// memory.
 func espeakArgs(u utterance) []string { return []string{"-b", "1", "-v", u.language} }
 
-// sapi speaks plain text with Windows' own voices. It reads one line in base64, because the encoding of what PowerShell reads depends on the machine, and holds no double
-// quote, which the command lines of Windows would need quoted.
+// sapi speaks plain text with Windows' own voices. It reads one line in base64, because the encoding of what PowerShell reads depends on the machine,
+// and holds no double quote, which the command lines of Windows would need quoted.
 const sapi = `$ErrorActionPreference = 'Stop'
 Add-Type -AssemblyName System.Speech
 $text = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String(-join $input))
@@ -96,7 +97,8 @@ func preferred(programs []program, first string) []program {
 	return programs
 }
 
-// priority is that of speech-dispatcher: an "important" message comes before what other programs say, a "message" waits for its turn. Lesser ones it may leave out.
+// priority is that of speech-dispatcher: an "important" message comes before what other programs say, a "message" waits for its turn. Lesser ones it
+// may leave out.
 func priority(u notify.Urgency) string {
 	if u >= notify.Critical {
 		return "important"
@@ -116,7 +118,9 @@ const stopTime = time.Second
 func (p program) say(ctx context.Context, u utterance) error {
 	bounded, cancel := context.WithTimeout(ctx, u.limit)
 	defer cancel()
-	c := command.Command{Path: p.path, Args: p.args(u), Env: []string{"OTRCHAT_LANGUAGE=" + u.language}, Stdin: u.text + "\n", Hide: u.text, FailsWith: p.failsWith}
+	c := command.Command{
+		Path: p.path, Args: p.args(u), Env: []string{"OTRCHAT_LANGUAGE=" + u.language}, Stdin: u.text + "\n", Hide: u.text, FailsWith: p.failsWith,
+	}
 	if p.input != nil {
 		c.Stdin = p.input(u)
 	}

@@ -7,8 +7,8 @@ import (
 
 const day = 24 * time.Hour
 
-// Hours is a part of each day by the clock on the wall, so the days on which clocks are changed are no exception. From 22 h to 7 h is a night. Where From equals To it is
-// empty.
+// Hours is a part of each day by the clock on the wall, so the days on which clocks are changed are no exception. From 22 h to 7 h is a night. Where
+// From equals To it is empty.
 type Hours struct {
 	// From is the first moment, counted from midnight as the clock shows it, at least 0 and less than 24 h. Default: 0, midnight.
 	From time.Duration

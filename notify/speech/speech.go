@@ -27,11 +27,11 @@ var (
 
 // Options set up a [Notifier].
 type Options struct {
-	// Program is the name of the one synthesiser to use: "spd-say", "espeak-ng", "espeak", "say" or "powershell". Default: all that this
-	// system may have, one after the other until one has spoken.
+	// Program is the name of the one synthesiser to use: "spd-say", "espeak-ng", "espeak", "say" or "powershell". Default: all that this system may
+	// have, one after the other until one has spoken.
 	Program string
-	// Language is that of the texts, as a BCP 47 tag such as "de" or "pt-BR". The program "say" does not heed it: there the user's own voice speaks. Default: "en", as
-	// that of notify.English.
+	// Language is that of the texts, as a BCP 47 tag such as "de" or "pt-BR". The program "say" does not heed it: there the user's own voice speaks.
+	// Default: "en", as that of notify.English.
 	Language string
 	// Quiet is when nothing is spoken, however urgent. Default: never.
 	Quiet Hours
@@ -87,8 +87,8 @@ func (s *Notifier) Name(context.Context) (string, error) {
 	return names(found), nil
 }
 
-// Notify speaks n.Spoken, or else n.Title and n.Body, and returns when it was spoken. One notification is spoken at a time; of those that wait the most urgent
-// comes next. When ctx ends, waiting and speaking end at once. In quiet hours, and for a text without a letter or digit, nothing is
+// Notify speaks n.Spoken, or else n.Title and n.Body, and returns when it was spoken. One notification is spoken at a time; of those that wait the
+// most urgent comes next. When ctx ends, waiting and speaking end at once. In quiet hours, and for a text without a letter or digit, nothing is
 // spoken and nothing is wrong. The error is ErrUnavailable, [ErrBusy], [ErrClosed], that of ctx, or says why each program has failed.
 func (s *Notifier) Notify(ctx context.Context, n notify.Notification) error {
 	text := words(n)
@@ -105,8 +105,8 @@ func (s *Notifier) Notify(ctx context.Context, n notify.Notification) error {
 	return err
 }
 
-// Close ends what is spoken and what waits, and returns when no program of the Notifier's runs any more: within some three seconds, for one that hangs. It is idempotent and
-// safe from any goroutine. The error is nil.
+// Close ends what is spoken and what waits, and returns when no program of the Notifier's runs any more: within some three seconds, for one that
+// hangs. It is idempotent and safe from any goroutine. The error is nil.
 func (s *Notifier) Close() error {
 	s.close.Do(func() {
 		s.end()

@@ -25,7 +25,8 @@ type dispatcher struct {
 	log string // the file of what its clients told it, and more
 }
 
-// startDispatcher starts speech-dispatcher with espeak-ng as its only voice, for the spd-say that starts from now on. The sound card is the one that was made before.
+// startDispatcher starts speech-dispatcher with espeak-ng as its only voice, for the spd-say that starts from now on. The sound card is the one that
+// was made before.
 func startDispatcher(t *testing.T) dispatcher {
 	t.Helper()
 	program := foreign.Need(t, "speech-dispatcher")

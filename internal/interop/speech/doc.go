@@ -1,5 +1,5 @@
-// Package speech holds tests of notify/speech with synthesisers that we did not write: espeak-ng and speech-dispatcher. They play to ALSA's file plugin, so the
-// sound can be read back on a machine without a sound card, and sox measures its length and loudness. The tests skip where a program
+// Package speech holds tests of notify/speech with synthesisers that we did not write: espeak-ng and speech-dispatcher. They play to ALSA's file
+// plugin, so the sound can be read back on a machine without a sound card, and sox measures its length and loudness. The tests skip where a program
 // (Debian packages espeak-ng, speech-dispatcher, speech-dispatcher-espeak-ng, sox) is missing, and fail there when CI is set.
 //
 // # Concurrency
@@ -8,7 +8,8 @@
 //
 // # Limits
 //
-// The sound goes to a file as fast as it is made. Synthesisers of other systems do not run here; see the tests of notify/speech for how they are called.
+// The sound goes to a file as fast as it is made. Synthesisers of other systems do not run here; see the tests of notify/speech for how they are
+// called.
 //
 // # Security
 //

@@ -124,7 +124,7 @@ func slowCard(t *testing.T) *os.File {
 	t.Helper()
 	fifo := filepath.Join(t.TempDir(), "card")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	setSound(t, "pcm.!default {\n type plug\n slave.pcm {\n  type file\n  slave.pcm { type null }\n  file \""+fifo+"\"\n  format raw\n }\n}\n")
+	playTo(t, fifo, "")
 	card, err := os.OpenFile(fifo, os.O_RDWR, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = card.Close() })

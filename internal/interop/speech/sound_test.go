@@ -35,13 +35,19 @@ var changed = notify.English().Fill(notify.Notification{
 
 const said = "Encryption warning. Bob (bob@example.org) has a new key. This can be a new device, or somebody in the middle: verify the contact again."
 
-// soundCard makes all sound of the programs that start from now on go to a file, without a header. A player that opens the card once more writes
-// into another file of its name and a number.
+// soundCard makes all sound of the programs that start from now on go to a file, without a header. A player that opens the card once more writes into
+// another file of its name and a number.
 func soundCard(t *testing.T) (file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "sound.raw")
-	setSound(t, fmt.Sprintf("pcm.!default {\n type plug\n slave.pcm {\n  type file\n  slave.pcm { type null }\n  file %q\n  format raw\n  truncate false\n }\n}\n", file))
+	playTo(t, file, "truncate false")
 	return file
+}
+
+// playTo makes ALSA's default device one that takes any format and writes into file.
+func playTo(t *testing.T, file, option string) {
+	t.Helper()
+	setSound(t, fmt.Sprintf("pcm.!default { type plug slave.pcm { type file slave.pcm { type null } format raw file %q %s } }\n", file, option))
 }
 
 // setSound makes config the whole configuration of ALSA, and leaves no PulseAudio to be found.

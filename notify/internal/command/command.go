@@ -33,8 +33,8 @@ type Command struct {
 	Args  []string // its arguments, without its name
 	Env   []string // "NAME=value": added to the environment of this process, in place of a variable of that name
 	Stdin string   // what it reads
-	// FailsWith begins the line on the standard error by which the program says that it failed, for one whose exit status does not tell. Default: the exit
-	// status tells.
+	// FailsWith begins the line on the standard error by which the program says that it failed, for one whose exit status does not tell. Default: the
+	// exit status tells.
 	FailsWith string
 	// Hide is text that no error tells a word of, as it tells none of Args and Stdin: what stands there encoded.
 	Hide string
