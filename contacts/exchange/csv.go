@@ -110,12 +110,15 @@ func WriteCSV(w io.Writer, entries []Entry) error {
 	for _, c := range columns {
 		names = append(names, c.name)
 	}
+	var rows *csv.Writer
 	return write(w, entries, strings.Join(names, ",")+"\r\n", func(file *bytes.Buffer, e Entry) error {
 		var row []string
 		for _, c := range columns {
 			row = append(row, guard(strings.ReplaceAll(c.text(e), "\r\n", "\n")))
 		}
-		rows := csv.NewWriter(file)
+		if rows == nil {
+			rows = csv.NewWriter(file)
+		}
 		if err := rows.Write(row); err != nil {
 			return err
 		}
