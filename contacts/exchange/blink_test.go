@@ -50,6 +50,7 @@ var notBlink = map[string]string{
 	"protocol 1":                   "\x80\x01" + openSet[2:] + closeSet,
 	"protocol 6":                   "\x80\x06" + openSet[2:] + closeSet,
 	"a command":                    "\x80\x04cos\nsystem\n" + word("true") + "\x85R.",
+	"a peer by a command":          openSet + word(digits) + "cos\nsystem\n" + word(digits) + "\x85R}" + described("Bob") + "bs" + closeSet,
 	"a class by instance":          "\x80\x04(cos\nsystem\n" + word("true") + "o.",
 	"another class":                "\x80\x04cbuiltins\nobject\n)\x81.",
 	"the peer's class for the set": "\x80\x04" + chatModule + "OTRTrustedPeer\n)\x81.",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,20 +164,23 @@ func TestImportKey(t *testing.T) {
 }
 
 func TestImportAddresses(t *testing.T) {
-	for _, c := range []struct{ protocol, address, contact string }{
-		{"", "sip:Bob@Example.org", "Bob@example.org"},
-		{"", "conference.example.org", "conference.example.org"},
-		{"prpl-simple", bob, bob},
-		{"prpl-jabber", bob + "/Home, sweet home@", bob},
-		{"prpl-jabber", bob + "/", bob},
-		{"prpl-x", "tel:+1-201-555-0123", "tel:+12015550123"},
-		{"prpl-irc", "bob", ""},
-		{"prpl-icq", "12345678", ""},
-		{"prpl-jabber", "bob/home", ""},
-		{"prpl-jabber", "jürgen@bücher.example/x", ""},
-		{"", "", ""},
-		{"", "bob@example.org/home", ""},
-		{"", "\"Bob\" <sip:bob@example.org>", ""},
+	for _, c := range []struct {
+		protocol, address, contact string
+		none                       bool // the entry has no address, rather than a bad one
+	}{
+		{"", "sip:Bob@Example.org", "Bob@example.org", false},
+		{"", "conference.example.org", "conference.example.org", false},
+		{"prpl-simple", bob, bob, false},
+		{"prpl-jabber", bob + "/Home, sweet home@", bob, false},
+		{"prpl-jabber", bob + "/", bob, false},
+		{"prpl-x", "tel:+1-201-555-0123", "tel:+12015550123", false},
+		{"prpl-irc", "bob", "", true},
+		{"prpl-icq", "12345678", "", true},
+		{"prpl-jabber", "bob/home", "", true},
+		{"prpl-jabber", "jürgen@bücher.example/x", "", false},
+		{"", "", "", true},
+		{"", "bob@example.org/home", "", false},
+		{"", "\"Bob\" <sip:bob@example.org>", "", false},
 	} {
 		t.Run(c.protocol+" "+c.address, func(t *testing.T) {
 			s := contacts.NewMemory()
@@ -193,7 +197,8 @@ func TestImportAddresses(t *testing.T) {
 			require.Len(t, report.Refused, 1)
 			assert.Equal(t, 5, report.Refused[0].Line)
 			var bad *contacts.AddressError
-			assert.True(t, errors.Is(report.Refused[0], exchange.ErrNoAddress) || errors.As(report.Refused[0], &bad))
+			assert.Equal(t, c.none, errors.Is(report.Refused[0], exchange.ErrNoAddress))
+			assert.Equal(t, !c.none, errors.As(report.Refused[0], &bad))
 		})
 	}
 }
@@ -261,6 +266,15 @@ func TestImportWhenTheStoreFails(t *testing.T) {
 	assert.Equal(t, 1, report.Added)
 	require.Len(t, report.Refused, 2)
 	require.ErrorIs(t, report.Refused[1], contacts.ErrFull)
+
+	synctest.Test(t, func(t *testing.T) {
+		disputed := &counting{Store: contacts.NewMemory(), failFrom: 3, err: contacts.ErrConflict}
+		report, err := exchange.Import(t.Context(), disputed, entries)
+		require.NoError(t, err)
+		assert.Equal(t, 2, report.Added)
+		require.Len(t, report.Refused, 1)
+		require.ErrorIs(t, report.Refused[0], contacts.ErrConflict)
+	})
 
 	broken := &counting{Store: contacts.NewMemory(), failFrom: 2, err: errors.New("disk on fire")}
 	report, err = exchange.Import(t.Context(), broken, entries)
@@ -331,4 +345,19 @@ func TestExport(t *testing.T) {
 	cancel()
 	_, err = exchange.Export(ctx, s)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestExportIsBounded(t *testing.T) {
+	_, err := exchange.Export(t.Context(), endless{})
+	require.ErrorIs(t, err, exchange.ErrTooLarge)
+}
+
+// endless has more contacts than anybody can count.
+type endless struct{ contacts.Store }
+
+func (endless) All(context.Context) iter.Seq2[contacts.Contact, error] {
+	return func(yield func(contacts.Contact, error) bool) {
+		for yield(contacts.Contact{Address: bob, Keys: make([]contacts.Key, contacts.MaxKeys)}, nil) {
+		}
+	}
 }
