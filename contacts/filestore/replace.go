@@ -17,7 +17,7 @@ func (s *Store) write(b *book) error {
 	if err != nil {
 		return fmt.Errorf("filestore: %w", err)
 	}
-	if len(data) > MaxFileBytes {
+	if len(data) > s.limit {
 		return contacts.ErrFull
 	}
 	if err := s.replace(data); err != nil {

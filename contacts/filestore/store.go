@@ -20,6 +20,7 @@ type Options struct {
 // Store is a [contacts.Store] in a file. Use [New].
 type Store struct {
 	path   string
+	limit  int                     // bytes of the file; less than MaxFileBytes in a test only
 	turn   chan struct{}           // holds one token while a goroutine of this process changes the file
 	before func(step string) error // what a test sees of each step that changes the disk, and may let fail; else nil
 }
@@ -32,7 +33,7 @@ func New(o *Options) (*Store, error) {
 	if o == nil || o.Path == "" {
 		return nil, errors.New("filestore: Options.Path is not set")
 	}
-	return &Store{path: o.Path, turn: make(chan struct{}, 1)}, nil
+	return &Store{path: o.Path, limit: MaxFileBytes, turn: make(chan struct{}, 1)}, nil
 }
 
 // Load implements [contacts.Store].

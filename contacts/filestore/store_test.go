@@ -275,6 +275,21 @@ func TestContactsAreBounded(t *testing.T) {
 	save(t, s, contacts.Contact{Address: "a0@example.com", Revision: 1})
 }
 
+func TestBytesAreBounded(t *testing.T) {
+	path := newPath(t)
+	s := open(t, path)
+	c := save(t, s, contacts.Contact{Address: "a@b"})
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	filestore.Limit(s, int(info.Size()))
+	again := save(t, s, c)
+	_, err = s.Save(t.Context(), contacts.Contact{Address: "a@b", Note: "x", Revision: again.Revision})
+	require.ErrorIs(t, err, contacts.ErrFull)
+	got, err := s.Load(t.Context(), "a@b")
+	require.NoError(t, err)
+	assert.Equal(t, again, got)
+}
+
 // A call that waits for another process's lock ends with its context.
 func TestLockWaitEnds(t *testing.T) {
 	path := newPath(t)
