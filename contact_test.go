@@ -3,6 +3,7 @@ package otrchat_test
 import (
 	"context"
 	"iter"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/contacts"
+	"github.com/otrchat/otrchat/contacts/filestore"
 	"github.com/otrchat/otrchat/internal/tap"
 	"github.com/otrchat/otrchat/notify"
 )
@@ -37,28 +39,51 @@ func notice(t testing.TB, c *otrchat.EncryptedChat, kind notify.Kind) otrchat.Sy
 	return m
 }
 
+// oneMemory is a store that two Clients of a program share.
+func oneMemory(*testing.T) (a, b contacts.Store) {
+	store := contacts.NewMemory()
+	return store, store
+}
+
+// oneFile is a file as two programs have it.
+func oneFile(t *testing.T) (a, b contacts.Store) {
+	t.Helper()
+	o := &filestore.Options{Path: filepath.Join(t.TempDir(), "contacts.json")}
+	a, err := filestore.New(o)
+	require.NoError(t, err)
+	b, err = filestore.New(o)
+	require.NoError(t, err)
+	return a, b
+}
+
 // Always, set elsewhere or by another chat, holds for all chats with the contact: no plain text leaves from then on.
 func TestAlwaysFromElsewhere(t *testing.T) {
-	for name, set := range map[string]func(t *testing.T, store contacts.Store, alice user){
-		"another process": func(t *testing.T, store contacts.Store, _ user) { change(t, store, policy(otrchat.Always)) },
-		"another chat": func(t *testing.T, _ contacts.Store, alice user) {
+	another := func(t *testing.T, store contacts.Store, _ user) {
+		other, _ := meet(t, newUser(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon}), newPeer(t, nil, nil))
+		require.NoError(t, other.SetPolicy(ctx, otrchat.Always))
+	}
+	for name, tt := range map[string]struct {
+		open func(*testing.T) (a, b contacts.Store)
+		set  func(t *testing.T, store contacts.Store, alice user)
+	}{
+		"the store": {oneMemory, func(t *testing.T, store contacts.Store, _ user) { change(t, store, policy(otrchat.Always)) }},
+		"another chat": {oneMemory, func(t *testing.T, _ contacts.Store, alice user) {
 			other, _ := meet(t, alice, newPeer(t, nil, nil))
 			require.NoError(t, other.SetPolicy(ctx, otrchat.Always))
-		},
-		"another client": func(t *testing.T, store contacts.Store, _ user) {
-			other, _ := meet(t, newUser(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon}), newPeer(t, nil, nil))
-			require.NoError(t, other.SetPolicy(ctx, otrchat.Always))
-		},
+		}},
+		"another client":   {oneMemory, another},
+		"through one file": {oneFile, another},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, rec := contacts.NewMemory(), tap.New(nil)
+			store, others := tt.open(t)
+			rec := tap.New(nil)
 			alice := newTapped(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon}, rec)
 			a, l := meet(t, alice, newPeer(t, nil, rec))
 			l.hears() // the query, which gets no answer
 			notice(t, a, notify.PlaintextFallback)
 			_, err := a.Send(ctx, "in plain text")
 			require.NoError(t, err)
-			set(t, store, alice)
+			tt.set(t, others, alice)
 			notice(t, a, notify.EncryptionUnanswered) // it has asked again
 			require.Equal(t, otrchat.Always, a.Policy())
 			refused(t, a, otrchat.ErrEncryptionRequired)
@@ -193,7 +218,7 @@ func (h *held) Load(ctx context.Context, address string) (contacts.Contact, erro
 	if h.armed.CompareAndSwap(true, false) {
 		h.loaded <- struct{}{}
 		select {
-		case <-h.release:
+		case h.release <- struct{}{}:
 		case <-ctx.Done():
 			return contacts.Contact{}, ctx.Err()
 		}
@@ -204,17 +229,46 @@ func (h *held) Load(ctx context.Context, address string) (contacts.Contact, erro
 // What was loaded before a change of the chat's own does not undo it.
 func TestOldNewsChangeNothing(t *testing.T) {
 	store := newHeld()
-	a, _ := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store}), newUser(t, "bob", nil))
+	a, b := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store}), newUser(t, "bob", nil))
 	store.armed.Store(true)
 	change(t, store.Memory, func(c *contacts.Contact) { c.Note = "something" })
 	<-store.loaded // without what follows
 	require.NoError(t, a.SetPolicy(ctx, otrchat.Always))
 	require.NoError(t, a.SetVerified(ctx, fingerprint(t, bobKey), true))
 	require.Equal(t, otrchat.Verified, next[otrchat.SecurityChange](t, a).Security)
-	close(store.release)
+	store.armed.Store(true)
+	<-store.release
+	<-store.loaded // again, with what the chat wrote; the chat has had the old news
+	says(t, a, b, "while it thinks about them", true)
+	<-store.release
 	change(t, store.Memory, func(c *contacts.Contact) { require.NoError(t, c.Revoke(c.Keys[0].Fingerprint)) })
 	require.Equal(t, otrchat.Changed, next[otrchat.SecurityChange](t, a).Security, "and not unverified before")
 	require.Equal(t, otrchat.Always, a.Policy())
+}
+
+// A change that comes while a chat begins, after it has read the contact, is not missed.
+func TestChangeWhileAChatBegins(t *testing.T) {
+	store := newHeld()
+	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon})
+	first, _ := meet(t, alice, newPeer(t, nil, nil)) // the store is watched from here on
+	notice(t, first, notify.PlaintextFallback)
+	store.armed.Store(true)
+	chats := make(chan *otrchat.EncryptedChat)
+	peer := newPeer(t, nil, nil)
+	go peer.answer(limited(t))
+	go func() {
+		second, _ := alice.Call(limited(t), peer.at)
+		chats <- second
+	}()
+	<-store.loaded
+	change(t, store.Memory, policy(otrchat.Always))
+	notice(t, first, notify.EncryptionUnanswered)
+	<-store.release
+	second := <-chats
+	require.NotNil(t, second)
+	for next[otrchat.SystemMessage](t, second).Kind != notify.EncryptionUnanswered {
+	}
+	require.Equal(t, otrchat.Always, second.Policy())
 }
 
 // A store that hangs over what has changed holds up neither texts nor Close.

@@ -24,7 +24,7 @@ const (
 )
 
 // maxDeliveries is how many notifications are delivered at a time. The queue keeps one of these places for critical ones.
-const maxDeliveries = 4
+const maxDeliveries = 16
 
 // tell tells the user what n says by its Kind, Fingerprint and Text: in the chat, and through the Notifier where that matters to whoever looks elsewhere.
 func (c *EncryptedChat) tell(n notify.Notification) {

@@ -3,7 +3,6 @@ package otrchat_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/contacts"
-	"github.com/otrchat/otrchat/contacts/filestore"
 	"github.com/otrchat/otrchat/msrp"
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/otrsession"
@@ -40,23 +38,16 @@ func TestTexts(t *testing.T) {
 
 // Of two Clients that learn a key at the same time, one announces it.
 func TestTwoClientsAnnounceOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "contacts.json")
-	memory := contacts.NewMemory()
-	for name, open := range map[string]func() contacts.Store{
-		"memory": func() contacts.Store { return memory },
-		"file": func() contacts.Store {
-			store, err := filestore.New(&filestore.Options{Path: path})
-			require.NoError(t, err)
-			return store
-		},
-	} {
+	for name, open := range map[string]func(*testing.T) (a, b contacts.Store){"memory": oneMemory, "file": oneFile} {
 		t.Run(name, func(t *testing.T) {
-			change(t, open(), func(c *contacts.Contact) { c.Learn(contacts.Fingerprint(fingerprint(t, bobKey)), time.Now()) })
+			var stores [2]contacts.Store
+			stores[0], stores[1] = open(t)
+			change(t, stores[0], func(c *contacts.Contact) { c.Learn(contacts.Fingerprint(fingerprint(t, bobKey)), time.Now()) })
 			notes := make(told, 16)
 			var alices [2]user
 			var chats [2]*otrchat.EncryptedChat
 			for i := range alices { // both key exchanges are under way at the same time
-				alices[i] = newUser(t, "alice", &otrchat.Options{Contacts: open(), Notifier: notes})
+				alices[i] = newUser(t, "alice", &otrchat.Options{Contacts: stores[i], Notifier: notes})
 				chats[i] = meets(t, alices[i], malloryKey)
 			}
 			first, s := opening(t, chats[0])
@@ -69,7 +60,7 @@ func TestTwoClientsAnnounceOnce(t *testing.T) {
 			}
 			notes.heard(t)
 			require.Empty(t, notes)
-			saved, err := open().Load(ctx, bobAddress)
+			saved, err := stores[0].Load(ctx, bobAddress)
 			require.NoError(t, err)
 			require.Len(t, saved.Keys, 2)
 		})
@@ -103,6 +94,30 @@ func TestAnnouncedAgainAfterClose(t *testing.T) {
 	saved, err := store.Load(ctx, bobAddress)
 	require.NoError(t, err)
 	require.Zero(t, saved.Keys[1].Unannounced)
+}
+
+// Without a Notifier a change is announced by the chat alone, and a key that the user has judged needs no announcement.
+func TestAnnouncedByTheChat(t *testing.T) {
+	for name, tt := range map[string]struct {
+		notifier notify.Notifier
+		do       func(*otrchat.EncryptedChat)
+	}{
+		"no Notifier": {},
+		"judged": {notify.Func(func(ctx context.Context, _ notify.Notification) error { <-ctx.Done(); return nil }), func(a *otrchat.EncryptedChat) {
+			require.NoError(t, a.SetVerified(ctx, fingerprint(t, malloryKey), false))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := contacts.NewMemory()
+			alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Notifier: tt.notifier})
+			opens(t, alice, bobKey, nil)
+			notices, _ := opens(t, alice, malloryKey, tt.do)
+			require.Len(t, notices, 1)
+			saved, err := store.Load(ctx, bobAddress)
+			require.NoError(t, err)
+			require.Zero(t, saved.Keys[1].Unannounced)
+		})
+	}
 }
 
 // Shutdown waits for the Notifier as long as its context lets it.

@@ -41,6 +41,7 @@ type Options struct {
 	// Key is our OTR key. Required; otrsession.GenerateKey makes one, otrsession.SaveKey keeps it.
 	Key *otrsession.Key
 	// Contacts remembers the fingerprints and the policy of each contact. A store's methods must return when their context ends.
+	// A contacts.Watcher is watched while there are chats, which follow what is changed elsewhere.
 	// Default: a store in memory, which forgets everything with the process.
 	Contacts contacts.Store
 	// Notifier tells the user what must not wait until they look at the chat, besides the events there: of changed and revoked keys (notify.Critical), of
