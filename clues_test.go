@@ -13,7 +13,7 @@ import (
 // What Blink shows its users of encryption, an application learns from the events of the chat and one Notifier. Each subtest is a clue of Blink's.
 func TestEveryClueOfBlink(t *testing.T) {
 	store, notes := contacts.NewMemory(), make(told, 16)
-	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Notifier: notes, OTRTimeout: soon})
+	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Notifier: notes})
 	a, b := encrypted(t, alice, newUser(t, "bob", nil)) // the lock: it was open, and is closed and not green
 	fp := fingerprint(t, bobKey)
 
@@ -64,8 +64,8 @@ func TestEveryClueOfBlink(t *testing.T) {
 		refused(t, a, otrchat.ErrEncryptionEnded)
 	})
 	t.Run("no answer to a request", func(t *testing.T) {
-		require.NoError(t, a.StartEncryption(ctx))
-		notice(t, a, notify.EncryptionUnanswered)
+		impatient, _ := meet(t, newUser(t, "alice", &otrchat.Options{OTRTimeout: soon}), newPeer(t, nil, nil))
+		notice(t, impatient, notify.PlaintextFallback)
 	})
 	t.Run("always require OTR with this contact", func(t *testing.T) {
 		require.NoError(t, a.SetPolicy(ctx, otrchat.Always))
