@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -33,6 +34,9 @@ var messages = []struct {
 		Message{Notify, []Section{{{"Notification-Icon", "x-growl-resource://0123abcd"}}}, []Resource{pixel}}},
 	{"REGISTER", "GNTP/1.0 REGISTER NONE\r\nApplication-Name: a\r\nNotifications-Count: 2\r\n\r\nNotification-Name: x\r\n\r\nNotification-Name: y\r\n\r\n",
 		Message{Register, []Section{{{"Application-Name", "a"}, {"Notifications-Count", "2"}}, {{"Notification-Name", "x"}}, {{"Notification-Name", "y"}}}, nil}},
+	{"two headers for one image", "GNTP/1.0 NOTIFY NONE\r\nA: x-growl-resource://0123abcd\r\nB: x-growl-resource://0123abcd\r\n\r\nIdentifier: 0123abcd\r\nLength: 16\r\n\r\n" +
+		string(pixel.Data) + "\r\n\r\n",
+		Message{Notify, []Section{{{"A", "x-growl-resource://0123abcd"}, {"B", "x-growl-resource://0123abcd"}}}, []Resource{pixel}}},
 	{"REGISTER of nothing", "GNTP/1.0 REGISTER NONE\r\nNotifications-Count: 0\r\n\r\n", Message{Register, []Section{{{"Notifications-Count", "0"}}}, nil}},
 	{"-OK", "GNTP/1.0 -OK NONE\r\nResponse-Action: NOTIFY\r\n\r\n", Message{OK, []Section{{{"Response-Action", "NOTIFY"}}}, nil}},
 	{"-ERROR", "GNTP/1.0 -ERROR NONE\r\nError-Code: 400\r\nError-Description: no\r\n\r\n",
@@ -81,7 +85,7 @@ func TestGNTP_Malformed(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n\r\n", "GNTP/1.1 NOTIFY NONE\r\n\r\n", "X", "GNTP/1.0 NOTIFY\r\n\r\n", "GNTP/1.0\r\n\r\n", "GNTP/1.0x NOTIFY NONE\r\n\r\n",
 		"GNTP/1.0 NOTIFY AES:00 \r\n\r\n", "GNTP/1.0 NOTIFY NONE NONE\r\n\r\n", "GNTP/1.0 NOTIFY NONE MD5:00.00 x\r\n\r\n", "GNTP/1.0 NOTIFY NONE SHA3:00.00\r\n\r\n",
 		"GNTP/1.0 NOTIFY NONE MD5:00.\r\n\r\n", "GNTP/1.0 NOTIFY NONE MD5:0x.00\r\n\r\n", "GNTP/1.0 NOTIFY AES:00 MD5:00.00\r\n\r\n", "GNTP/1.0 NOTIFY BLOWFISH:00 MD5:00.00\r\n\r\n",
-		"GNTP/1.0 NOTIFY NONE\r\nno colon\r\n\r\n", "GNTP/1.0 NOTIFY NONE\r\n: no name\r\n\r\n", "GNTP/1.0 NOTIFY NONE\r\nwhite space: x\r\n\r\n",
+		"GNTP/1.0 NOTIFY NONE\r\nno colon\r\n\r\n", "GNTP/1.0 NOTIFY NONE\r\nword\r\n\r\n", "GNTP/1.0 NOTIFY NONE\r\n: no name\r\n\r\n", "GNTP/1.0 NOTIFY NONE\r\nwhite space: x\r\n\r\n",
 		"GNTP/1.0 REGISTER NONE\r\nApplication-Name: a\r\n\r\n", "GNTP/1.0 REGISTER NONE\r\nNotifications-Count: -1\r\n\r\n",
 		"GNTP/1.0 REGISTER NONE\r\nNotifications-Count: 1001\r\n\r\n", "GNTP/1.0 REGISTER NONE\r\nNotifications-Count: 99999999999999999999\r\n\r\n",
 		"GNTP/1.0 NOTIFY NONE\r\nI: x-growl-resource://a\r\n\r\nIdentifier: b\r\nLength: 1\r\n\r\nx\r\n\r\n",
@@ -137,6 +141,31 @@ func TestGNTP_NoInjection(t *testing.T) {
 	}
 }
 
+// Binary data that is not made of whole blocks was not encrypted by the rules.
+func TestGNTP_EncryptedImageOfOddLength(t *testing.T) {
+	k, err := NewKey("SHA256", "AES", "x")
+	require.NoError(t, err)
+	b, err := (&Message{Type: Notify, Sections: messages[1].message.Sections}).Append(nil, k)
+	require.NoError(t, err)
+	for _, data := range []string{"", "x", strings.Repeat("x", 17)} {
+		wire := fmt.Appendf(bytes.Clone(b), "Identifier: 0123abcd\r\nLength: %d\r\n\r\n%s\r\n\r\n", len(data), data)
+		_, _, err = ReadRequest(bytes.NewReader(wire), limit, "x")
+		require.ErrorIs(t, err, ErrMalformed, data)
+	}
+}
+
+func TestGNTP_EncryptedHeadersThatEndTooEarly(t *testing.T) {
+	k, err := NewKey("SHA256", "AES", "x")
+	require.NoError(t, err)
+	for _, headers := range []string{"A: b\r\nC", "A: b\r\nC: d", "", "Notifications-Count: 1\r\n", "Notifications-Count: 2\r\n\r\nA: b\r\n"} {
+		wire := string(k.appendInfo([]byte("GNTP/1.0 REGISTER "), false)) + "\r\n" + string(k.encrypt([]byte(headers))) + "\r\n\r\n"
+		_, _, err = ReadRequest(strings.NewReader(wire), limit, "x")
+		require.ErrorIs(t, err, ErrMalformed, headers)
+		_, _, err = ReadRequest(strings.NewReader(strings.Replace(wire, "REGISTER", "NOTIFY", 1)), limit, "x")
+		assert.Equal(t, strings.HasSuffix(headers, "\r\n"), err == nil, headers)
+	}
+}
+
 func TestEmptyMessage(t *testing.T) {
 	assert.Empty(t, (&Message{}).Head().Value("x"))
 	assert.Equal(t, "1", Section{{"A", "1"}, {"a", "2"}}.Value("a"))
@@ -183,6 +212,12 @@ func TestGNTP_KeyGeneration(t *testing.T) {
 	}
 	_, _, err := ReadRequest(strings.NewReader(messages[0].wire), limit, "password")
 	require.ErrorIs(t, err, ErrPassword, "a request without a key")
+	empty, err := NewKey("MD5", None, "")
+	require.NoError(t, err)
+	b, err := messages[0].message.Append(nil, empty)
+	require.NoError(t, err)
+	_, _, err = ReadRequest(bytes.NewReader(b), limit, "")
+	require.ErrorIs(t, err, ErrPassword, "a key where there is no password")
 }
 
 func TestGNTP_HashesTooShortForCiphers(t *testing.T) {
@@ -231,16 +266,17 @@ func TestGNTP_Encryption(t *testing.T) {
 
 // An error is never encrypted; other answers may be, with the request's cipher only.
 func TestGNTP_EncryptedResponses(t *testing.T) {
+	taken, refused := messages[len(messages)-2], messages[len(messages)-1]
 	k, err := NewKey("SHA256", "AES", "x")
 	require.NoError(t, err)
-	b, err := messages[5].message.Append(nil, k)
+	b, err := refused.message.Append(nil, k)
 	require.NoError(t, err)
-	assert.Equal(t, messages[5].wire, string(b))
-	m, err := ReadResponse(strings.NewReader(messages[4].wire), limit, k)
+	assert.Equal(t, refused.wire, string(b))
+	m, err := ReadResponse(strings.NewReader(taken.wire), limit, k)
 	require.NoError(t, err)
-	assert.Equal(t, &messages[4].message, m, "in the clear")
+	assert.Equal(t, &taken.message, m, "in the clear")
 
-	ok, err := messages[4].message.Append(nil, k)
+	ok, err := taken.message.Append(nil, k)
 	require.NoError(t, err)
 	for name, key := range map[string][2]string{"another password": {"SHA256", "AES"}, "another cipher": {"SHA256", "3DES"}, "none": {"SHA256", None}} {
 		other, err := NewKey(key[0], key[1], "y")
@@ -248,6 +284,8 @@ func TestGNTP_EncryptedResponses(t *testing.T) {
 		_, err = ReadResponse(bytes.NewReader(ok), limit, other)
 		require.ErrorIs(t, err, ErrMalformed, name)
 	}
+	_, err = ReadResponse(bytes.NewReader(bytes.Replace(ok, []byte("AES"), []byte("XES"), 1)), limit, k)
+	require.ErrorIs(t, err, ErrMalformed, "a cipher that is not the request's")
 	broken := bytes.Clone(ok)
 	broken[len(broken)-5] ^= 1
 	_, err = ReadResponse(bytes.NewReader(broken), limit, k)

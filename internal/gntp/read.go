@@ -138,7 +138,7 @@ func plaintext(b []byte, k *Key) (text, rest []byte, err error) {
 			return nil, nil, errMore
 		}
 		at += n
-		if at == 0 || at%k.block.BlockSize() != 0 {
+		if at%k.block.BlockSize() != 0 {
 			continue
 		}
 		text, err = k.decrypt(b[:at])

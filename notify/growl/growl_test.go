@@ -1,6 +1,7 @@
 package growl_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -94,6 +95,10 @@ func TestGNTP_Coalescing(t *testing.T) {
 		assert.Equal(t, id, replaces)
 		assert.NotEqual(t, first, id)
 	}
+	other, err := growl.New(&growl.Options{AppName: "Other", Dialer: s})
+	require.NoError(t, err)
+	require.NoError(t, other.Notify(t.Context(), changed))
+	assert.NotEqual(t, first, s.last().Head().Value("Notification-ID"), "of another program")
 	one, replaces := ids(notify.Notification{})
 	assert.Empty(t, replaces, "what is about nobody replaces nothing")
 	two, _ := ids(notify.Notification{})
@@ -104,7 +109,9 @@ func TestGNTP_Icons(t *testing.T) {
 	icon := []byte("\x89PNG\r\n\x1a\n\x00\r\n\r\n")
 	for _, password := range []string{"", "secret"} {
 		s := newServer(t, password)
-		n := s.notifier(growl.Options{Icon: icon})
+		given := bytes.Clone(icon)
+		n := s.notifier(growl.Options{Icon: given})
+		clear(given) // the Notifier has its own
 		require.NoError(t, n.Notify(t.Context(), changed))
 		for i, header := range []string{"Application-Icon", "Notification-Icon"} {
 			require.Len(t, s.requests[i].Resources, 1)
@@ -148,6 +155,10 @@ func TestGNTP_RegistersAgain(t *testing.T) {
 		require.ErrorAs(t, n.Notify(t.Context(), changed), &refused)
 		assert.Equal(t, code, strconv.Itoa(refused.Code))
 		assert.Equal(t, "NOTIFY REGISTER NOTIFY", s.heard(), "and not for ever")
+
+		s.requests = nil
+		require.ErrorAs(t, s.notifier(growl.Options{}).Notify(t.Context(), changed), &refused)
+		assert.Equal(t, "REGISTER NOTIFY", s.heard(), "nor if it was told just now")
 	}
 }
 

@@ -159,5 +159,5 @@ func (o *Options) encrypts() bool { return o.Password != "" && o.Cipher != Unenc
 
 func loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback() || host == "localhost"
+	return err == nil && ip.IsLoopback() || host == "localhost"
 }

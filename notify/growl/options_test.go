@@ -45,6 +45,7 @@ func TestOptions(t *testing.T) {
 		{"large icon", growl.Options{Icon: make([]byte, 256<<10+1)}, "Icon has more"},
 		{"two icons", growl.Options{Icon: []byte("x"), IconURL: "https://example.org/x.png"}, "IconURL is set"},
 		{"icon in a file", growl.Options{IconURL: "file:///etc/passwd"}, "IconURL must be"},
+		{"icon of no host", growl.Options{IconURL: "https:///x.png"}, "IconURL must be"},
 		{"icon that is a resource", growl.Options{IconURL: "x-growl-resource://1"}, "IconURL must be"},
 		{"icon of two lines", growl.Options{IconURL: "https://example.org/\r\nx"}, "IconURL must be"},
 		{"icon with spaces at the end", growl.Options{IconURL: "https://example.org/ "}, "IconURL must be"},
