@@ -36,7 +36,7 @@
 // others may write, that belongs to neither the user nor root, or that is no regular file (symbolic
 // links are not followed), the same of the lock file, and a folder in which others could exchange or
 // remove the file: without it every key would be the first one of its contact, and no change would be
-// noticed. Folders above that one are not looked at. On Windows nothing is asked, so there the folder
+// noticed. Folders above that one are not looked at. On Windows who may write is not asked, so there the folder
 // must be private. Fingerprints and trust are not signed: whoever can write the file can mark a key
 // as verified.
 package filestore
