@@ -214,9 +214,8 @@ func TestNoBus(t *testing.T) {
 		"unix:path=" + listen(t, func(c net.Conn) { _ = c.Close() }):                                  "",
 		"unix:path=" + listen(t, func(c net.Conn) { _, _ = c.Write([]byte("REJECTED\r\n\r\n\r\n")) }): "",
 	} {
-		n, err := New(&Options{AppName: "Chat", Bus: address})
-		require.NoError(t, err)
-		err = n.Notify(t.Context(), changed)
+		n := onBus(address)
+		err := n.Notify(t.Context(), changed)
 		require.ErrorIs(t, err, ErrUnavailable, address)
 		assert.ErrorContains(t, err, why)
 		assert.True(t, strings.HasPrefix(err.Error(), "desktop: unavailable: no session bus at \""+address), err.Error())
@@ -232,12 +231,16 @@ func TestSilentSocket(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c)
 		_ = c.Close()
 	})
-	n, err := New(&Options{AppName: "Chat", Bus: "unix:path=" + socket})
-	require.NoError(t, err)
+	n := onBus("unix:path=" + socket)
 	defer n.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-accepted; cancel() }()
 	require.ErrorIs(t, n.Notify(ctx, changed), context.Canceled)
+}
+
+// onBus is a Notifier as Linux has it, on any system.
+func onBus(address string) *Notifier {
+	return newNotifier(mediumOf("linux", Options{AppName: "Chat", Bus: address}))
 }
 
 // listen serves a Unix socket until the test ends, when each connection must have ended.

@@ -17,9 +17,10 @@
 //
 // # Limits
 //
-// A title is cut to 256 bytes and a body to 1,024; a body is cut more where a toast of Windows would be longer than 5,000 bytes of XML. A notification takes at most 30 seconds; a bus or a program that does
-// not answer is given up when that time, the context or the Notifier ends. A broken connection is made anew. The numbers of 256 notifications are remembered,
-// to be replaced; a contact has at most one of each kind on the screen, but many contacts have many: [notify.Queue] bounds and paces them.
+// A title is cut to 256 bytes and a body to 1,024; a body is cut more where a toast of Windows would be longer than 5,000 bytes of XML. A notification takes
+// at most 30 seconds; a bus or a program that does not answer is given up when that time, the context or the Notifier ends. A broken connection is made
+// anew. The numbers of 256 notifications are remembered, to be replaced; a contact has at most one of each kind on the screen, but many contacts have
+// many: [notify.Queue] bounds and paces them.
 //
 // # Security
 //
