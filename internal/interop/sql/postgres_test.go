@@ -1,3 +1,5 @@
+//go:build unix
+
 package sql
 
 import (
@@ -14,51 +16,123 @@ import (
 
 	"github.com/otrchat/otrchat/contacts"
 	"github.com/otrchat/otrchat/contacts/sqlstore"
+	"github.com/otrchat/otrchat/contacts/storetest"
 	"github.com/otrchat/otrchat/internal/interop/postgres"
 )
 
-// address is where a new schema of the server is, with settings of the connections such as "lock_timeout", "1s".
-func address(t *testing.T, server *postgres.Server, settings ...string) string {
-	schema := fmt.Sprintf("s%d", schemas.Add(1))
-	out, err := server.Psql("postgres", "CREATE SCHEMA "+schema)
-	require.NoError(t, err, out)
-	query := url.Values{"host": {server.Socket()}, "user": {"postgres"}, "search_path": {schema}}
+// schema is a schema of its own for each test on the server, with a setting of the connections.
+func schema(server *postgres.Server, setting, value string) database {
+	return database{"pgx", sqlstore.PostgreSQL, func(t testing.TB) string {
+		name := fmt.Sprintf("s%d", schemas.Add(1))
+		out, err := server.Psql("postgres", "CREATE SCHEMA "+name)
+		require.NoError(t, err, out)
+		return dsn(server, "postgres", "search_path", name, setting, value)
+	}}
+}
+
+var schemas atomic.Int64
+
+func dsn(server *postgres.Server, role string, settings ...string) string {
+	query := url.Values{"host": {server.Socket()}, "user": {role}}
 	for i := 0; i < len(settings); i += 2 {
 		query.Set(settings[i], settings[i+1])
 	}
 	return "postgres:///postgres?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 }
 
-var schemas atomic.Int64
-
 func TestPostgreSQL(t *testing.T) {
-	server := postgres.Start(t)
+	server := postgres.Start(t, "max_connections=300")
 	for _, isolation := range []string{"read committed", "serializable"} {
-		at := func(t *testing.T) string { return address(t, server, "default_transaction_isolation", isolation) }
-		conformance(t, isolation, func(t *testing.T) contacts.Store { return pg(t, at(t)) })
-		shared(t, isolation, func(t *testing.T) (a, b contacts.Store) {
-			at := at(t)
-			return pg(t, at), pg(t, at)
-		})
+		d := schema(server, "default_transaction_isolation", isolation)
+		d.conformance(t, isolation)
+		d.shared(t, isolation)
 	}
+	d := schema(server, "application_name", "otrchat")
+	d.both(t)
 	// A Store that listens looks too seldom by itself for the suite's patience.
-	shared(t, "listening", func(t *testing.T) (a, b contacts.Store) {
-		at := address(t, server)
-		return migrated(t, open(t, "pgx", at), listener()), migrated(t, open(t, "pgx", at), listener())
+	t.Run("two that listen", func(t *testing.T) {
+		t.Parallel()
+		storetest.RunShared(t, func(t *testing.T) (a, b contacts.Store) {
+			dsn := d.dsn(t)
+			return migrated(t, listener(d.open(t, dsn))), migrated(t, listener(d.open(t, dsn)))
+		})
+	})
+	t.Run("a role that cannot change tables", func(t *testing.T) {
+		t.Parallel()
+		unprivileged(t, server, d)
 	})
 }
 
-func pg(t *testing.T, at string) *sqlstore.Store {
-	t.Helper()
-	return migrated(t, open(t, "pgx", at), &sqlstore.Options{Dialect: sqlstore.PostgreSQL})
-}
-
 // listener has what the documentation of Options.Listen shows.
-func listener() *sqlstore.Options {
-	return &sqlstore.Options{Dialect: sqlstore.PostgreSQL, Listen: func(ctx context.Context, c *sql.Conn) error {
+func listener(db *sql.DB) *sqlstore.Options {
+	return &sqlstore.Options{DB: db, Dialect: sqlstore.PostgreSQL, Listen: func(ctx context.Context, c *sql.Conn) error {
 		return c.Raw(func(driverConn any) error {
 			_, err := driverConn.(*stdlib.Conn).Conn().WaitForNotification(ctx)
 			return err
 		})
 	}}
+}
+
+// unprivileged is what a program needs once the tables are made. Migrate then does nothing.
+func unprivileged(t *testing.T, server *postgres.Server, d database) {
+	full := d.dsn(t)
+	d.store(t, d.open(t, full))
+	u, err := url.Parse(full)
+	require.NoError(t, err)
+	name := u.Query().Get("search_path")
+	out, err := server.Psql("postgres", "CREATE ROLE chat LOGIN", "GRANT USAGE ON SCHEMA "+name+" TO chat", "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "+name+" TO chat")
+	require.NoError(t, err, out)
+	s := d.store(t, d.open(t, dsn(server, "chat", "search_path", name)))
+	c, err := s.Save(t.Context(), storetest.Sample(alice))
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), alice, c.Revision))
+}
+
+// A connection that is broken, and a server that starts anew, lose nothing that Watch has to tell.
+func TestListeningIsInterrupted(t *testing.T) {
+	server := postgres.Start(t)
+	d := schema(server, "application_name", "otrchat")
+	at := d.dsn(t)
+	s, other := migrated(t, listener(d.open(t, at))), migrated(t, listener(d.open(t, at)))
+	const listening = "FROM pg_stat_activity WHERE query LIKE 'LISTEN otrchat_%'"
+	save := func(address string) {
+		require.Eventually(t, func() bool { // connections of the pool may be broken as well
+			_, err := contacts.Update(t.Context(), other, address, func(*contacts.Contact) error { return nil })
+			return err == nil
+		}, patience, tick)
+	}
+	step := map[string]func(){
+		"": func() { save(alice) },
+		alice: func() {
+			require.Eventually(t, func() bool {
+				out, err := server.Psql("postgres", "SELECT pg_terminate_backend(pid) "+listening)
+				return err == nil && strings.Contains(out, "t")
+			}, patience, tick, "the Store does not listen")
+			save(bob)
+		},
+		bob: func() {
+			server.Restart()
+			save(carol)
+		},
+	}
+	known := func(address string) bool {
+		_, err := s.Load(t.Context(), address)
+		return err == nil
+	}
+	for ended := 0; ; ended++ {
+		require.Less(t, ended, 100)
+		for address, err := range s.Watch(t.Context()) {
+			if err != nil {
+				break // the server is away: begin anew
+			}
+			if address == carol || address == "" && known(carol) {
+				require.True(t, known(alice) && known(bob))
+				return
+			}
+			if f := step[address]; f != nil {
+				delete(step, address)
+				f()
+			}
+		}
+	}
 }

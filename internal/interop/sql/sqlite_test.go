@@ -1,3 +1,5 @@
+//go:build unix
+
 package sql
 
 import (
@@ -9,29 +11,28 @@ import (
 
 	"github.com/otrchat/otrchat/contacts"
 	"github.com/otrchat/otrchat/contacts/sqlstore"
+	"github.com/otrchat/otrchat/contacts/storetest"
 )
 
-func TestSQLite(t *testing.T) {
-	for _, dsn := range []string{"contacts.db?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)", "contacts.db?_pragma=journal_mode(wal)"} {
-		conformance(t, dsn, func(t *testing.T) contacts.Store { return sqlite(t, filepath.Join(t.TempDir(), dsn)) })
-		shared(t, dsn, func(t *testing.T) (a, b contacts.Store) {
-			path := filepath.Join(t.TempDir(), dsn)
-			return sqlite(t, path), sqlite(t, path)
-		})
-	}
-	conformance(t, "in memory", func(t *testing.T) contacts.Store {
-		db := open(t, "sqlite", ":memory:")
-		db.SetMaxOpenConns(1)
-		return migrated(t, db, &sqlstore.Options{Dialect: sqlstore.SQLite})
-	})
-	conformance(t, "in memory, with a shared cache", func(t *testing.T) contacts.Store {
-		db := open(t, "sqlite", "file:"+rand.Text()+"?mode=memory&cache=shared")
-		db.SetMaxIdleConns(16) // it goes with its last connection
-		return migrated(t, db, &sqlstore.Options{Dialect: sqlstore.SQLite})
-	})
+// file is a SQLite database in a file, with settings of modernc.org/sqlite.
+func file(settings string) database {
+	return database{"sqlite", sqlstore.SQLite, func(t testing.TB) string { return filepath.Join(t.TempDir(), "contacts.db") + settings }}
 }
 
-func sqlite(t *testing.T, dsn string) *sqlstore.Store {
-	t.Helper()
-	return migrated(t, open(t, "sqlite", dsn), &sqlstore.Options{Dialect: sqlstore.SQLite})
+func TestSQLite(t *testing.T) {
+	for _, settings := range []string{"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)", "?_pragma=journal_mode(wal)"} {
+		file(settings).conformance(t, settings)
+		file(settings).shared(t, settings)
+	}
+	database{"sqlite", sqlstore.SQLite, func(testing.TB) string { return "file:" + rand.Text() + "?mode=memory&cache=shared" }}.conformance(t, "shared cache")
+	t.Run("one connection", func(t *testing.T) {
+		t.Parallel()
+		storetest.Run(t, func(t *testing.T) contacts.Store {
+			memory := file("")
+			db := memory.open(t, ":memory:")
+			db.SetMaxOpenConns(1)
+			return memory.store(t, db)
+		})
+	})
+	file("").both(t)
 }
