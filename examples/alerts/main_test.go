@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,9 +91,9 @@ func fakeVoice(t *testing.T, script string) (dir string) {
 	return dir
 }
 
-func read(t *testing.T, dir, file string) string {
+func read(t *testing.T, path ...string) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(dir, file))
+	content, err := os.ReadFile(filepath.Join(path...))
 	require.NoError(t, err)
 	return string(content)
 }
@@ -108,6 +109,11 @@ func TestInterrupt(t *testing.T) {
 	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "speaking")); return err == nil }, 20*time.Second, 10*time.Millisecond)
 	interrupt()
 	assert.NoError(t, <-ended, "the log has the warning")
+	pid, err := strconv.Atoi(strings.TrimSpace(read(t, dir, "speaking")))
+	require.NoError(t, err)
+	voice, err := os.FindProcess(pid)
+	require.NoError(t, err)
+	assert.ErrorIs(t, voice.Signal(os.Interrupt), os.ErrProcessDone)
 }
 
 func TestWrongUse(t *testing.T) {

@@ -98,7 +98,7 @@ func (o *options) find(ctx context.Context, out *log.Logger) (found []notify.Not
 		out.Printf("%s: %s", name, what)
 		found = append(found, &reporter{Notifier: all[name], name: name, out: out})
 	}
-	return found, func() { screen.Close() }, nil
+	return found, func() { _, _ = screen.Close(), voice.Close() }, nil
 }
 
 // A reporter says what becomes of each notification.

@@ -17,9 +17,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otrchat/otrchat/internal/leakcheck"
 	"github.com/otrchat/otrchat/notify"
 	"github.com/otrchat/otrchat/notify/desktop"
 )
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 var changed = notify.Notification{
 	Kind: notify.FingerprintChanged, Urgency: notify.Critical, Contact: "bob@example.org",
@@ -29,8 +32,8 @@ var changed = notify.Notification{
 const warning = "Chat: Encryption warning: new key of bob@example.org"
 
 func TestWarningIsShown(t *testing.T) {
-	s := newSession(t)
-	s.startDunst("full")
+	s := NewSession(t)
+	s.StartDunst("full")
 	icon := filepath.Join(s.dir, "an icon & more.png")
 	f, err := os.Create(icon)
 	require.NoError(t, err)
@@ -46,11 +49,11 @@ func TestWarningIsShown(t *testing.T) {
 	for _, u := range []notify.Urgency{notify.Low, notify.Normal} {
 		require.NoError(t, n.Notify(t.Context(), notify.Notification{Urgency: u, Contact: u.String(), Title: u.String()}))
 	}
-	shown := s.shown()
+	shown := s.Shown()
 	require.Len(t, shown, 3)
 	got := shown[warning]
 	got.ID = 0
-	assert.Equal(t, entry{
+	assert.Equal(t, Entry{
 		AppName: "Chat", Summary: changed.Title, Body: changed.Body, Category: "im.error", Icon: icon,
 		Message: "CRITICAL " + changed.Title + "|" + changed.Body, Timeout: 0,
 	}, got)
@@ -61,13 +64,13 @@ func TestWarningIsShown(t *testing.T) {
 
 // Without Options.Expire the user's configuration decides, but a Critical one stays.
 func TestExpiry(t *testing.T) {
-	s := newSession(t)
-	s.startDunst("full")
+	s := NewSession(t)
+	s.StartDunst("full")
 	n := s.notifier(desktop.Options{AppName: "Chat"})
 	for _, u := range []notify.Urgency{notify.Low, notify.Normal, notify.Critical} {
 		require.NoError(t, n.Notify(t.Context(), notify.Notification{Urgency: u, Title: u.String()}))
 	}
-	shown := s.shown()
+	shown := s.Shown()
 	for title, seconds := range map[string]time.Duration{"low": 7, "normal": 8, "critical": 0} {
 		assert.Equal(t, (seconds * time.Second).Microseconds(), shown["Chat: "+title].Timeout, title)
 	}
@@ -81,15 +84,15 @@ func TestHostileText(t *testing.T) {
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 	for markup, encoded := range map[string]func(string) string{"full": escape.Replace, "no": func(s string) string { return s }} {
 		t.Run("markup "+markup, func(t *testing.T) {
-			s := newSession(t)
-			s.startDunst(markup)
+			s := NewSession(t)
+			s.StartDunst(markup)
 			n := s.notifier(desktop.Options{AppName: "Chat"})
 			for _, text := range texts {
 				require.NoError(t, n.Notify(t.Context(), notify.Notification{Contact: text, Title: text, Body: text}))
 			}
 			cleaned := notify.Notification{Title: "a\x1b[2J\nb\x00\u202ec\xff", Body: strings.Repeat("<u>", 1<<18)}
 			require.NoError(t, n.Notify(t.Context(), cleaned))
-			shown := s.shown()
+			shown := s.Shown()
 			require.Len(t, shown, len(texts)+1)
 			for _, text := range texts {
 				assert.Equal(t, encoded(text), shown["Chat: "+text].Body)
@@ -102,8 +105,8 @@ func TestHostileText(t *testing.T) {
 
 // A notification takes the place of the last of its kind and contact on the screen, and of nobody else's.
 func TestReplaced(t *testing.T) {
-	s := newSession(t)
-	s.startDunst("full")
+	s := NewSession(t)
+	s.StartDunst("full")
 	n, other := s.notifier(desktop.Options{AppName: "Chat"}), s.notifier(desktop.Options{AppName: "Other"})
 	require.NoError(t, other.Notify(t.Context(), changed))
 	ended, carol := changed, changed
@@ -117,7 +120,7 @@ func TestReplaced(t *testing.T) {
 		again.Title = fmt.Sprint("key number ", i)
 		require.NoError(t, n.Notify(t.Context(), again))
 	}
-	shown := s.shown()
+	shown := s.Shown()
 	assert.Len(t, shown, 4)
 	for _, name := range []string{"Other: " + changed.Title, "Chat: ended", "Chat: carol", "Chat: key number 19"} {
 		assert.Contains(t, shown, name)
@@ -126,46 +129,46 @@ func TestReplaced(t *testing.T) {
 
 // A service that was started anew counts from the beginning: our numbers are then those of other programs.
 func TestServiceIsStartedAnew(t *testing.T) {
-	s := newSession(t)
-	dunst := s.startDunst("full")
+	s := NewSession(t)
+	dunst := s.StartDunst("full")
 	n, other := s.notifier(desktop.Options{AppName: "Chat"}), s.notifier(desktop.Options{AppName: "Other"})
 	require.NoError(t, n.Notify(t.Context(), changed))
-	before := s.shown()[warning].ID
+	before := s.Shown()[warning].ID
 
 	dunst.Stop()
 	err := n.Notify(t.Context(), changed)
 	require.ErrorIs(t, err, desktop.ErrUnavailable)
 	assert.ErrorContains(t, err, "no org.freedesktop.Notifications on the session bus")
 
-	s.startDunst("full")
+	s.StartDunst("full")
 	for i := range before + 2 {
 		require.NoError(t, other.Notify(t.Context(), notify.Notification{Title: fmt.Sprint(i)}))
 	}
 	require.NoError(t, n.Notify(t.Context(), changed))
-	shown := s.shown()
+	shown := s.Shown()
 	assert.Len(t, shown, int(before)+3, "nothing of the other program's was replaced")
 	assert.Contains(t, shown, warning)
 }
 
 func TestBusIsStartedAnew(t *testing.T) {
-	s := newSession(t)
-	s.startDunst("full")
+	s := NewSession(t)
+	s.StartDunst("full")
 	n := s.notifier(desktop.Options{AppName: "Chat"})
 	require.NoError(t, n.Notify(t.Context(), changed))
 	s.bus.Stop()
 	require.ErrorIs(t, n.Notify(t.Context(), changed), desktop.ErrUnavailable)
 	s.startBus()
-	s.startDunst("full")
+	s.StartDunst("full")
 	require.NoError(t, n.Notify(t.Context(), changed))
-	assert.Contains(t, s.shown(), warning)
+	assert.Contains(t, s.Shown(), warning)
 }
 
 // A program that hangs, the service or the bus, is given up with the context. When it goes on, so do we.
 func TestHanging(t *testing.T) {
 	for _, what := range []string{"service", "bus"} {
 		t.Run(what, func(t *testing.T) {
-			s := newSession(t)
-			dunst := s.startDunst("full")
+			s := NewSession(t)
+			dunst := s.StartDunst("full")
 			n := s.notifier(desktop.Options{AppName: "Chat"})
 			require.NoError(t, n.Notify(t.Context(), changed))
 			stopped := dunst.cmd.Process
@@ -182,15 +185,15 @@ func TestHanging(t *testing.T) {
 			}
 			require.NoError(t, stopped.Signal(syscall.SIGCONT))
 			require.NoError(t, n.Notify(t.Context(), changed))
-			assert.Contains(t, s.shown(), warning)
+			assert.Contains(t, s.Shown(), warning)
 		})
 	}
 }
 
 // Many peers, each with warnings: dunst takes them all.
 func TestManyAtOnce(t *testing.T) {
-	s := newSession(t)
-	s.startDunst("full")
+	s := NewSession(t)
+	s.StartDunst("full")
 	n := s.notifier(desktop.Options{AppName: "Chat"})
 	errs := make(chan error)
 	for i := range 100 {
@@ -204,5 +207,5 @@ func TestManyAtOnce(t *testing.T) {
 	for range 100 {
 		assert.NoError(t, <-errs)
 	}
-	assert.Len(t, s.shown(), 10)
+	assert.Len(t, s.Shown(), 10)
 }

@@ -1,10 +1,10 @@
-// Package desktop holds tests that show notifications on a real desktop: dunst, a notification service that we did not write, on an X server without a screen
+// Package desktop starts a desktop, for its own tests of notify/desktop and for those of others: dunst, a notification service that we did not write, on an X server without a screen
 // (Xvfb) and a message bus of its own (dbus-daemon). What dunst has shown is read back from its history. The tests skip where one of the programs
 // (Debian packages dunst, xvfb, dbus-daemon) is missing, and fail there when CI is set.
 //
 // # Concurrency
 //
-// There is nothing to call in this package. Each test has programs of its own.
+// A [Session] belongs to one goroutine. Each has programs of its own.
 //
 // # Limits
 //

@@ -11,7 +11,7 @@
 //
 // # Concurrency
 //
-// There is nothing to call in this package.
+// [Listen] may be called from any goroutine; what it returns belongs to one.
 //
 // # Limits
 //

@@ -19,8 +19,6 @@ import (
 	"github.com/otrchat/otrchat/notify/growl"
 )
 
-const patience = 20 * time.Second
-
 // query runs a statement on a SQLite database, makes that if there is none, and writes the rows as JSON. It is Python, which is there with Debian's python3-potr,
 // to do without a driver for this test.
 const query = `

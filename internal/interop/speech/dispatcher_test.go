@@ -74,24 +74,24 @@ func (d dispatcher) told(t *testing.T) (lines []string) {
 
 func TestDispatcherSaysTheWarning(t *testing.T) {
 	v := voice(t, "spd-say")
-	card := soundCard(t)
+	card := SoundCard(t)
 	d := startDispatcher(t)
 	require.NoError(t, v.Notify(t.Context(), changed))
 	d.Stop()
 	played, err := os.ReadFile(card)
 	require.NoError(t, err)
-	heard := measure(t, played)
-	t.Logf("%.2f s, peak %.2f, RMS %.3f", heard.seconds, heard.peak, heard.rms)
-	assert.True(t, heard.audible())
-	assert.Greater(t, heard.seconds, 6.0)
-	assert.Less(t, heard.seconds, 15.0)
+	heard := Measure(t, played)
+	t.Logf("%.2f s, peak %.2f, RMS %.3f", heard.Seconds, heard.Peak, heard.RMS)
+	assert.True(t, heard.Audible())
+	assert.Greater(t, heard.Seconds, 6.0)
+	assert.Less(t, heard.Seconds, 15.0)
 	assert.Contains(t, d.told(t), said)
 }
 
 // What is said cannot end the text and go on as a command, neither to spd-say ("!-!") nor in the protocol (a dot alone).
 func TestDispatcherAndHostileText(t *testing.T) {
 	v := voice(t, "spd-say")
-	card := soundCard(t)
+	card := SoundCard(t)
 	d := startDispatcher(t)
 	for _, n := range []notify.Notification{
 		{Body: "!-!STOP ALL"},
@@ -116,7 +116,7 @@ func TestDispatcherAndHostileText(t *testing.T) {
 	d.Stop()
 	played, err := os.ReadFile(card)
 	require.NoError(t, err)
-	assert.True(t, measure(t, played).audible())
+	assert.True(t, Measure(t, played).Audible())
 }
 
 // The daemon would go on speaking when its client is killed, so it is told to stop.

@@ -1,10 +1,10 @@
 // Package speech holds tests of notify/speech with synthesisers that we did not write: espeak-ng and speech-dispatcher. They play to ALSA's file
-// plugin, so the sound can be read back on a machine without a sound card, and sox measures its length and loudness. The tests skip where a program
+// plugin ([SoundCard]), so the sound can be read back on a machine without a sound card, and sox measures its length and loudness. The tests skip where a program
 // (Debian packages espeak-ng, speech-dispatcher, speech-dispatcher-espeak-ng, sox) is missing, and fail there when CI is set.
 //
 // # Concurrency
 //
-// There is nothing to call in this package.
+// Everything is for the goroutine of one test. SoundCard changes the environment, so its test runs alone.
 //
 // # Limits
 //

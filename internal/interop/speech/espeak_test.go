@@ -45,16 +45,16 @@ func assertSaid(t *testing.T, text string, played []byte) {
 // The warning is played, as loud as a voice and as long as its words take, and it is exactly those words: not the forty digits of the fingerprint.
 func TestEspeakSaysTheWarning(t *testing.T) {
 	v := voice(t, "espeak-ng")
-	file := soundCard(t)
+	file := SoundCard(t)
 	require.NoError(t, v.Notify(t.Context(), changed))
 	played, err := os.ReadFile(file)
 	require.NoError(t, err)
 
-	heard := measure(t, played)
-	t.Logf("%.2f s, peak %.2f, RMS %.3f", heard.seconds, heard.peak, heard.rms)
-	assert.True(t, heard.audible())
-	assert.Greater(t, heard.seconds, 6.0)
-	assert.Less(t, heard.seconds, 15.0)
+	heard := Measure(t, played)
+	t.Logf("%.2f s, peak %.2f, RMS %.3f", heard.Seconds, heard.Peak, heard.RMS)
+	assert.True(t, heard.Audible())
+	assert.Greater(t, heard.Seconds, 6.0)
+	assert.Less(t, heard.Seconds, 15.0)
 	assertSaid(t, said, played)
 	assert.Less(t, len(played), len(rendered(t, said+" 0A1B2C3D")))
 }
@@ -76,7 +76,7 @@ func TestEspeakAndHostileText(t *testing.T) {
 		{"not UTF-8", "a\xff\xfeb", "a b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			file := soundCard(t)
+			file := SoundCard(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			require.NoError(t, v.Notify(ctx, notify.Notification{Body: c.text}))
@@ -100,7 +100,7 @@ func TestEspeakWithoutSound(t *testing.T) {
 
 func TestEspeakWithoutTheLanguage(t *testing.T) {
 	foreign.Need(t, "espeak-ng")
-	soundCard(t)
+	SoundCard(t)
 	v, err := speech.New(&speech.Options{Program: "espeak-ng", Language: "tlh"})
 	require.NoError(t, err)
 	require.ErrorContains(t, v.Notify(t.Context(), changed), "speech: espeak-ng: exit status 1: ")

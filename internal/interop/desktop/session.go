@@ -11,15 +11,10 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/otrchat/otrchat/internal/interop/foreign"
-	"github.com/otrchat/otrchat/internal/leakcheck"
 	"github.com/otrchat/otrchat/notify/desktop"
 )
-
-func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 const patience = 20 * time.Second
 
@@ -47,93 +42,109 @@ timeout = 9
 format = "CRITICAL %%s|%%b"
 `
 
-// session is a desktop session: an X server and a message bus.
-type session struct {
-	t       *testing.T
+// Session is a desktop session: an X server and a message bus. It belongs to one goroutine.
+type Session struct {
+	Address string // of the bus, as in DBUS_SESSION_BUS_ADDRESS
+
+	t       testing.TB
 	dir     string
 	display string
-	address string
-	bus     service
+	bus     Service
 }
 
-func newSession(t *testing.T) *session {
+// NewSession starts the bus of a session. It lasts as long as the test. The X server comes with the first dunst.
+func NewSession(t testing.TB) *Session {
+	t.Helper()
 	for _, program := range []string{"Xvfb", "dbus-daemon", "dunst"} {
 		foreign.Need(t, program)
 	}
 	dir := t.TempDir()
-	s := &session{t: t, dir: dir, address: "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "bus.conf"), fmt.Appendf(nil, busConfig, filepath.Join(dir, "bus")), 0o600))
+	s := &Session{t: t, dir: dir, Address: "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))}
+	s.check(os.WriteFile(filepath.Join(dir, "bus.conf"), fmt.Appendf(nil, busConfig, filepath.Join(dir, "bus")), 0o600))
 	s.startBus()
 	return s
 }
 
-func (s *session) startBus() {
+func (s *Session) startBus() {
 	cmd := exec.Command(foreign.Need(s.t, "dbus-daemon"), "--config-file="+filepath.Join(s.dir, "bus.conf"), "--nofork", "--nopidfile", "--print-address")
-	s.bus = service{foreign.Start(s.t, cmd), cmd}
-	require.NoError(s.t, s.bus.WaitFor("guid=", patience))
+	s.bus = Service{foreign.Start(s.t, cmd), cmd}
+	s.check(s.bus.WaitFor("guid=", patience))
 }
 
-// service is a program of the session that runs.
-type service struct {
+// Service is a program of the session that runs.
+type Service struct {
 	*foreign.Process
 	cmd *exec.Cmd
 }
 
-// startDunst starts dunst and waits until it answers. Markup is "full" or "no".
-func (s *session) startDunst(markup string) service {
+// StartDunst starts dunst and waits until it answers. Markup is "full" or "no".
+func (s *Session) StartDunst(markup string) Service {
 	if s.display == "" {
 		s.display = foreign.StartX(s.t)
 	}
 	config := filepath.Join(s.dir, "dunstrc")
-	require.NoError(s.t, os.WriteFile(config, fmt.Appendf(nil, dunstConfig, markup), 0o600))
+	s.check(os.WriteFile(config, fmt.Appendf(nil, dunstConfig, markup), 0o600))
 	cmd := exec.Command(foreign.Need(s.t, "dunst"), "-config", config)
-	cmd.Env = append(os.Environ(), "DISPLAY="+s.display, "DBUS_SESSION_BUS_ADDRESS="+s.address, "WAYLAND_DISPLAY=")
+	cmd.Env = append(os.Environ(), "DISPLAY="+s.display, "DBUS_SESSION_BUS_ADDRESS="+s.Address, "WAYLAND_DISPLAY=")
 	p := foreign.Start(s.t, cmd)
 	n := s.notifier(desktop.Options{AppName: "probe"})
 	answers := func() bool { _, err := n.Name(s.t.Context()); return err == nil }
-	if !assert.Eventually(s.t, answers, patience, 10*time.Millisecond) {
-		s.t.Fatalf("dunst wrote: %s", p.Output())
+	for deadline := time.After(patience); !answers(); {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-deadline:
+			s.t.Fatalf("desktop: dunst does not answer; it wrote: %s", p.Output())
+		}
 	}
-	require.NoError(s.t, n.Close())
-	return service{p, cmd}
+	s.check(n.Close())
+	return Service{p, cmd}
 }
 
-func (s *session) notifier(o desktop.Options) *desktop.Notifier {
-	o.Bus = s.address
+func (s *Session) notifier(o desktop.Options) *desktop.Notifier {
+	o.Bus = s.Address
 	n, err := desktop.New(&o)
-	require.NoError(s.t, err)
+	s.check(err)
 	s.t.Cleanup(func() { _ = n.Close() })
 	return n
 }
 
-// entry is one notification of dunst's history.
-type entry struct {
+// Entry is one notification of dunst's history.
+type Entry struct {
 	AppName, Summary, Body, Message, Category, Icon string
 	ID                                              int32
 	Timeout                                         int64 // in microseconds
 }
 
-// shown closes all notifications and returns them, by the name of the program and the summary.
-func (s *session) shown() map[string]entry {
-	conn, err := dbus.Connect(s.address)
-	require.NoError(s.t, err)
+// Shown closes all notifications and returns them, by the name of the program and the summary, as in "Chat: New key".
+func (s *Session) Shown() map[string]Entry {
+	conn, err := dbus.Connect(s.Address)
+	s.check(err)
 	defer conn.Close()
 	dunst := conn.Object("org.freedesktop.Notifications", "/org/freedesktop/Notifications")
-	require.NoError(s.t, dunst.CallWithContext(s.t.Context(), "org.dunstproject.cmd0.NotificationCloseAll", 0).Err)
+	s.check(dunst.CallWithContext(s.t.Context(), "org.dunstproject.cmd0.NotificationCloseAll", 0).Err)
 	var history []map[string]dbus.Variant
-	require.NoError(s.t, dunst.CallWithContext(s.t.Context(), "org.dunstproject.cmd0.NotificationListHistory", 0).Store(&history))
-	all := make(map[string]entry)
+	s.check(dunst.CallWithContext(s.t.Context(), "org.dunstproject.cmd0.NotificationListHistory", 0).Store(&history))
+	all := make(map[string]Entry)
 	for _, h := range history {
-		var e entry
+		var e Entry
 		for field, to := range map[string]any{
 			"appname": &e.AppName, "summary": &e.Summary, "body": &e.Body, "message": &e.Message, "category": &e.Category, "icon_path": &e.Icon,
 			"id": &e.ID, "timeout": &e.Timeout,
 		} {
-			require.NoError(s.t, h[field].Store(to), field)
+			s.check(h[field].Store(to))
 		}
 		name := e.AppName + ": " + e.Summary
-		require.NotContains(s.t, all, name)
+		if _, twice := all[name]; twice {
+			s.t.Fatalf("desktop: two notifications %q", name)
+		}
 		all[name] = e
 	}
 	return all
+}
+
+func (s *Session) check(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatalf("desktop: %v", err)
+	}
 }
