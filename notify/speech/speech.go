@@ -87,9 +87,9 @@ func (s *Notifier) Name(context.Context) (string, error) {
 	return names(found), nil
 }
 
-// Notify speaks n.Spoken, or else n.Title and n.Body, and returns when it was spoken. One notification is spoken at a time; of those that wait the
-// most urgent comes next. When ctx ends, waiting and speaking end at once. In quiet hours, and for a text without a letter or digit, nothing is
-// spoken and nothing is wrong. The error is ErrUnavailable, [ErrBusy], [ErrClosed], that of ctx, or says why each program has failed.
+// Notify speaks n.Spoken, or else n.Title and n.Body without n.Fingerprint, and returns when it was spoken. One notification is spoken at a time; of
+// those that wait the most urgent comes next. When ctx ends, waiting and speaking end at once. In quiet hours, and for a text without a letter or
+// digit, nothing is spoken and nothing is wrong. The error is ErrUnavailable, [ErrBusy], [ErrClosed], that of ctx, or says why each program has failed.
 func (s *Notifier) Notify(ctx context.Context, n notify.Notification) error {
 	text := words(n)
 	if text == "" {

@@ -16,7 +16,8 @@ const maxSpoken = 600
 func words(n notify.Notification) string {
 	text := n.Spoken
 	if strings.TrimSpace(text) == "" {
-		text = join(plain.Line(n.Title, maxSpoken), plain.Line(n.Body, maxSpoken))
+		body := strings.ReplaceAll(n.Body, n.Fingerprint, "") // forty hexadecimal digits are for eyes
+		text = join(plain.Line(n.Title, maxSpoken), plain.Line(body, maxSpoken))
 	}
 	text = strings.Map(speakable, plain.Line(text, maxSpoken))
 	text = strings.TrimLeftFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })

@@ -24,6 +24,7 @@ func TestWords(t *testing.T) {
 		{"body alone", notify.Notification{Body: "Verify."}, "Verify."},
 		{"spoken", notify.Notification{Title: "x", Body: "y", Spoken: "Bob has a new key."}, "Bob has a new key."},
 		{"blank spoken", notify.Notification{Title: "x", Body: "y", Spoken: " \n"}, "x. y"},
+		{"no fingerprint", notify.Notification{Title: "x", Body: "The key is 0A1B 2C3D.", Fingerprint: "0A1B 2C3D"}, "x. The key is ."},
 		{"languages", notify.Notification{Spoken: "Grüße, 日本語 हिन्दी می\u200cخواهم 3,5 %"}, "Grüße, 日本語 हिन्दी می\u200cخواهم 3,5 %"},
 		{"address", notify.Notification{Spoken: "O'Brien (o_brien@example.org:5060)"}, "O'Brien (o brien@example.org:5060)"},
 		{"lines", notify.Notification{Spoken: "a\r\nb\n\n!-!STOP ALL\n.\n"}, "a b !-!STOP ALL ."},
