@@ -211,6 +211,7 @@ func (c *EncryptedChat) followContact() {
 	c.mu.Lock()
 	n, writes := c.news, c.writes
 	c.news = nil
+	c.signal()
 	if n != nil && n.writes == writes {
 		c.savedName = n.contact.DisplayName
 	}

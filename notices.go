@@ -72,26 +72,25 @@ func (c *Client) notify(n notify.Notification) {
 // closed meanwhile nothing is noted, so that the key is told of again some other time.
 func (c *Client) deliver(ctx context.Context, n notify.Notification) error {
 	err := notify.Multi(c.o.Notifier).Notify(ctx, n) // which catches a panic
-	if n.Kind != notify.FingerprintChanged && n.Kind != notify.VerifiedFingerprintChanged {
-		return err
+	if n.Kind == notify.FingerprintChanged || n.Kind == notify.VerifiedFingerprintChanged {
+		if err := c.announced(n); err != nil {
+			c.o.Logger.Warn("otrchat: noting that the user was told of a key", "contact", n.Contact, "error", err)
+		}
 	}
-	fp, parseErr := contacts.ParseFingerprint(n.Fingerprint)
-	if parseErr != nil {
-		return errors.Join(err, parseErr)
-	}
-	return errors.Join(err, c.announced(n.Contact, fp))
+	return err
 }
 
 // announced notes that the user was told of a changed key, if the contact still has it. Close waits for that: the store may be closed next.
-func (c *Client) announced(address string, fp contacts.Fingerprint) error {
-	if !c.begin() {
-		return nil
+func (c *Client) announced(n notify.Notification) error {
+	fp, err := contacts.ParseFingerprint(n.Fingerprint)
+	if err != nil || !c.begin() {
+		return err
 	}
 	defer c.wg.Done()
 	ctx, cancel := context.WithTimeout(c.ctx, storeTimeout)
 	defer cancel()
-	_, err := contacts.Update(ctx, c.o.Contacts, address, func(contact *contacts.Contact) error { return contact.Announced(fp) })
-	if errors.Is(err, contacts.ErrNoKey) {
+	_, err = contacts.Update(ctx, c.o.Contacts, n.Contact, func(contact *contacts.Contact) error { return contact.Announced(fp) })
+	if errors.Is(err, contacts.ErrNoKey) || c.ctx.Err() != nil {
 		return nil
 	}
 	return err

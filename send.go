@@ -112,7 +112,7 @@ func (c *EncryptedChat) way(inPlain error) (encrypted bool, wait <-chan struct{}
 		return false, nil, c.err
 	case c.leaving:
 		return false, nil, ErrClosed
-	case c.isHeld():
+	case c.isHeld(), c.news != nil: // news may be that the policy is Always now
 		return false, c.changed, nil
 	case focus && c.policy == Always:
 		return false, nil, fmt.Errorf("%w: %w", ErrEncryptionRequired, ErrEncryptionUnavailable)
