@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
 
 	"github.com/otrchat/otrchat/contacts"
 )
@@ -75,12 +76,19 @@ func (t *transaction) lock(ctx context.Context) error {
 
 // revision returns the stored revision of the contact, 0 if it is not stored.
 func (t *transaction) revision(ctx context.Context, address string) (uint64, error) {
-	var revision int64
-	err := t.row(ctx, getRevision, t.store.owner, address).Scan(&revision)
+	var stored sql.NullString // so that a value of another type is no error that quotes it
+	err := t.row(ctx, getRevision, t.store.owner, address).Scan(&stored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	return uint64(revision), err
+	if err != nil {
+		return 0, err
+	}
+	revision, err := strconv.ParseInt(stored.String, 10, 64)
+	if err != nil || revision < 1 {
+		return 0, &RowError{address, errRevision}
+	}
+	return uint64(revision), nil
 }
 
 // room returns contacts.ErrFull if there is no room for another contact.

@@ -94,7 +94,7 @@ func TestListeningIsInterrupted(t *testing.T) {
 	d := schema(server, "application_name", "otrchat")
 	at := d.dsn(t)
 	s, other := migrated(t, listener(d.open(t, at))), migrated(t, listener(d.open(t, at)))
-	const listening = "FROM pg_stat_activity WHERE query LIKE 'LISTEN otrchat_%'"
+	const listening = "FROM pg_stat_activity WHERE query LIKE 'LISTEN otrchat_%' AND pid <> pg_backend_pid()"
 	save := func(address string) {
 		require.Eventually(t, func() bool { // connections of the pool may be broken as well
 			_, err := contacts.Update(t.Context(), other, address, func(*contacts.Contact) error { return nil })
@@ -119,6 +119,12 @@ func TestListeningIsInterrupted(t *testing.T) {
 		_, err := s.Load(t.Context(), address)
 		return err == nil
 	}
+	defer func() { // no connection goes back to the pool that still listens
+		require.Eventually(t, func() bool {
+			out, err := server.Psql("postgres", "SELECT count(*) "+listening)
+			return err == nil && strings.TrimSpace(out) == "0"
+		}, patience, tick)
+	}()
 	for ended := 0; ; ended++ {
 		require.Less(t, ended, 100)
 		for address, err := range s.Watch(t.Context()) {
