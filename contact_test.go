@@ -48,7 +48,7 @@ func oneMemory(*testing.T) (a, b contacts.Store) {
 // oneFile is a file as two programs have it.
 func oneFile(t *testing.T) (a, b contacts.Store) {
 	t.Helper()
-	o := &filestore.Options{Path: filepath.Join(t.TempDir(), "contacts.json")}
+	o := &filestore.Options{Path: filepath.Join(t.TempDir(), "contacts", "contacts.json")}
 	a, err := filestore.New(o)
 	require.NoError(t, err)
 	b, err = filestore.New(o)

@@ -87,20 +87,8 @@ func (o *Options) withDefaults() (Options, error) {
 		return Options{}, errors.New("otrchat: Options.Address is required")
 	}
 	r := *o
-	switch {
-	case r.Address == "":
-		return r, errors.New("otrchat: Options.Address is required")
-	case r.Key == nil || r.Key.Fingerprint().IsZero():
-		return r, errors.New("otrchat: Options.Key is required")
-	case r.OTRTimeout < 0:
-		return r, errors.New("otrchat: Options.OTRTimeout is negative")
-	case r.Policy < contacts.Inherit || r.Policy > contacts.Never:
-		return r, fmt.Errorf("otrchat: Options.Policy %d is unknown", r.Policy)
-	case r.NotifyMessages < NotifyNoMessages || r.NotifyMessages > NotifyTexts:
-		return r, fmt.Errorf("otrchat: Options.NotifyMessages %d is unknown", r.NotifyMessages)
-	}
-	if err := r.Texts.Validate(); err != nil {
-		return r, fmt.Errorf("otrchat: Options.Texts: %w", err)
+	if err := r.check(); err != nil {
+		return r, err
 	}
 	r.Texts = maps.Clone(r.Texts)
 	if err := r.checkCertificate(); err != nil {
@@ -128,6 +116,26 @@ func (o *Options) withDefaults() (Options, error) {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
 	return r, nil
+}
+
+// check names the option that is wrong.
+func (o *Options) check() error {
+	switch {
+	case o.Address == "":
+		return errors.New("otrchat: Options.Address is required")
+	case o.Key == nil || o.Key.Fingerprint().IsZero():
+		return errors.New("otrchat: Options.Key is required")
+	case o.OTRTimeout < 0:
+		return errors.New("otrchat: Options.OTRTimeout is negative")
+	case o.Policy < contacts.Inherit || o.Policy > contacts.Never:
+		return fmt.Errorf("otrchat: Options.Policy %d is unknown", o.Policy)
+	case o.NotifyMessages < NotifyNoMessages || o.NotifyMessages > NotifyTexts:
+		return fmt.Errorf("otrchat: Options.NotifyMessages %d is unknown", o.NotifyMessages)
+	}
+	if err := o.Texts.Validate(); err != nil {
+		return fmt.Errorf("otrchat: Options.Texts: %w", err)
+	}
+	return nil
 }
 
 // agent are the options of the SIP agent.

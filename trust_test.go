@@ -75,7 +75,7 @@ func fingerprint(t testing.TB, n int) otrchat.Fingerprint { return key(t, n).Fin
 
 // A changed key is announced once for each fingerprint, after a restart too, and shows until it is verified.
 func TestKeyChangeIsAnnouncedOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "contacts.json")
+	path := filepath.Join(t.TempDir(), "contacts", "contacts.json")
 	notes := make(told, 16)
 	start := func() user {
 		store, err := filestore.New(&filestore.Options{Path: path})
