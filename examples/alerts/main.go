@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/notify"
@@ -28,7 +29,7 @@ import (
 func main() {
 	out := os.Stdout
 	os.Stdout, _ = os.Open(os.DevNull) // the OTR library writes lines to it that nobody wants; see "A note on standard output" in README.md
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], out, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
