@@ -2,9 +2,11 @@ package speech
 
 import (
 	"context"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,13 +28,11 @@ const spoken = "Encryption warning. Bob has a new key."
 // fakes are programs that stand for synthesisers, alone on PATH: what each does, by its name.
 func fakes(t *testing.T, scripts map[string]string) (dirs map[string]string) {
 	t.Helper()
-	foreign.Need(t, "sh")
-	path := t.TempDir()
-	t.Setenv("PATH", path)
 	dirs = make(map[string]string)
 	for name, script := range scripts {
-		dirs[name] = foreign.Fake(t, name, script)
+		dirs[name] = foreign.Fake(t, name, script) // needs the shell of the PATH that there was
 	}
+	t.Setenv("PATH", strings.Join(slices.Collect(maps.Values(dirs)), string(os.PathListSeparator)))
 	return dirs
 }
 
@@ -150,9 +150,11 @@ func TestNextProgram(t *testing.T) {
 // What a program complains of does not tell whose key it was.
 func TestErrorsTellNoText(t *testing.T) {
 	for _, program := range []string{"spd-say", "espeak-ng", "espeak", "say", "powershell"} {
-		fakes(t, map[string]string{program: "echo 'cannot say: Encryption warning. Bob has a new key.' >&2; exit 1"})
-		err := newNotifier(t, &Options{Program: program}).Notify(t.Context(), warning)
-		require.EqualError(t, err, "speech: "+program+": exit status 1: cannot say: … …. … … … … ….")
+		t.Run(program, func(t *testing.T) {
+			fakes(t, map[string]string{program: "echo 'cannot say: Encryption warning. Bob has a new key.' >&2; exit 1"})
+			err := newNotifier(t, &Options{Program: program}).Notify(t.Context(), warning)
+			require.EqualError(t, err, "speech: "+program+": exit status 1: cannot say: … …. … … … … ….")
+		})
 	}
 }
 
