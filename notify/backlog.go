@@ -14,6 +14,7 @@ type backlog struct {
 
 type item struct {
 	Notification
+	topic   string
 	earlier int // how many more it stands for
 }
 
@@ -27,16 +28,15 @@ func (i item) notification() Notification {
 
 // add puts n at the end, or into the place of one that it makes needless.
 func (b *backlog) add(n Notification) (merged bool) {
-	if t, ok := topicOf(n); ok {
-		for i := range b.items {
-			if old := &b.items[i]; old.Kind == t.kind && old.Contact == t.contact {
-				n.Urgency = max(n.Urgency, old.Urgency)
-				*old = item{n, old.earlier + 1}
-				return true
-			}
+	topic := n.Topic()
+	for i := range b.items {
+		if old := &b.items[i]; topic != "" && old.topic == topic {
+			n.Urgency = max(n.Urgency, old.Urgency)
+			*old = item{n, topic, old.earlier + 1}
+			return true
 		}
 	}
-	b.items = append(b.items, item{Notification: n})
+	b.items = append(b.items, item{Notification: n, topic: topic})
 	return false
 }
 
@@ -60,13 +60,11 @@ func (b *backlog) take(now time.Time, from Urgency, paced bool) (i item, wait ti
 		if n.Urgency < from || most >= 0 && n.Urgency <= b.items[most].Urgency {
 			continue
 		}
-		if t, ok := topicOf(n.Notification); ok && paced {
-			if early := b.pace.due(t).Sub(now); early > 0 {
-				if wait == 0 || early < wait {
-					wait = early
-				}
-				continue
+		if early := b.pace.due(n.topic).Sub(now); paced && early > 0 {
+			if wait == 0 || early < wait {
+				wait = early
 			}
+			continue
 		}
 		most = i
 	}
@@ -74,9 +72,7 @@ func (b *backlog) take(now time.Time, from Urgency, paced bool) (i item, wait ti
 		return item{}, wait, false
 	}
 	i = b.remove(most)
-	if t, ok := topicOf(i.Notification); ok {
-		b.pace.delivered(t, now)
-	}
+	b.pace.delivered(i.topic, now)
 	return i, 0, true
 }
 

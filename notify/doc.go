@@ -22,9 +22,9 @@
 // other side's to 1,024; each text that it makes is at most 4,096 bytes long. Slog cuts each text to 1,024 bytes; Multi starts one
 // goroutine for each notifier of a call. A notifier that ignores its context keeps the call waiting.
 //
-// In a Queue 64 notifications wait, one delivery runs at a time and takes a minute at most, and after three about the same contact and of the
-// same kind there is one every ten seconds; [QueueOptions] change these numbers, but for the three. Each text is cut to 4,096 bytes. The pace of 1,024
-// contacts and kinds is remembered. A peer that comes under more addresses than that is not slowed down, but what it causes is still bounded
+// In a Queue 64 notifications wait, one delivery runs at a time and takes a minute at most, and after three of the same
+// Topic there is one every ten seconds; [QueueOptions] change these numbers, but for the three. Each text is cut to 4,096 bytes. The pace of 1,024
+// topics is remembered. A peer that comes under more addresses than that is not slowed down, but what it causes is still bounded
 // by the length of the Queue, in which the urgent ones stay.
 //
 // # Security

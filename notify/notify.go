@@ -2,6 +2,8 @@ package notify
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -31,6 +33,16 @@ type Notification struct {
 	Spoken string
 	// Time is when it happened. Default: zero, not known.
 	Time time.Time
+}
+
+// Topic is the same for notifications of which the newest makes the others needless: those of one kind about one contact. It is a hash, in 32 hexadecimal
+// digits. It is empty for a notification that none replaces: about no contact, or of the kind Other, which may be anything.
+func (n Notification) Topic() string {
+	if n.Contact == "" || n.Kind == Other {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", n.Kind, n.Contact))
+	return hex.EncodeToString(sum[:16])
 }
 
 // Urgency is how much a notification matters. Greater is more urgent.

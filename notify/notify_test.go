@@ -35,6 +35,20 @@ func TestNames(t *testing.T) {
 	assert.Less(t, notify.Normal, notify.Critical)
 }
 
+func TestTopic(t *testing.T) {
+	assert.Regexp(t, `^[0-9a-f]{32}$`, changed.Topic())
+	same := notify.Notification{Kind: changed.Kind, Contact: changed.Contact}
+	assert.Equal(t, changed.Topic(), same.Topic())
+	for _, other := range []notify.Notification{
+		{Kind: changed.Kind, Contact: "alice@example.org"}, {Kind: notify.EncryptionEnded, Contact: changed.Contact}, {Kind: 99, Contact: changed.Contact},
+	} {
+		assert.NotEqual(t, changed.Topic(), other.Topic())
+		assert.NotEmpty(t, other.Topic())
+	}
+	assert.Empty(t, notify.Notification{Kind: changed.Kind}.Topic())
+	assert.Empty(t, notify.Notification{Contact: changed.Contact}.Topic())
+}
+
 // recorder keeps what it is notified of.
 type recorder struct {
 	mu  sync.Mutex

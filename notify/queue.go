@@ -19,24 +19,23 @@ var ErrClosed = fmt.Errorf("notify: closed: %w", net.ErrClosed)
 
 // Bounds of QueueOptions.
 const (
-	MaxLength   = 1 << 10   // QueueOptions.Length
-	MaxParallel = 1 << 10   // QueueOptions.Parallel
-	MaxInterval = time.Hour // QueueOptions.Interval
+	maxLength   = 1 << 10
+	maxParallel = 1 << 10
 )
 
 // QueueOptions set up a [Queue].
 type QueueOptions struct {
 	// Notifier is who delivers. Required.
 	Notifier Notifier
-	// Length is how many notifications may wait, at most MaxLength. Default: 64.
+	// Length is how many notifications may wait, at most 1,024. Default: 64.
 	Length int
-	// Parallel is how many deliveries may run at a time, at most MaxParallel. From 2 on, the last free place is kept for critical notifications.
+	// Parallel is how many deliveries may run at a time, at most 1,024. From 2 on, the last free place is kept for critical notifications.
 	// Default: 1.
 	Parallel int
 	// Timeout is how long one delivery may take; then its context ends. Default: 1 min.
 	Timeout time.Duration
-	// Interval paces what is about the same contact and of the same kind: three notifications are delivered as they come, and from then
-	// on one in each Interval, at most MaxInterval. Negative: no pace is kept. Default: 10 s.
+	// Interval paces notifications of the same Topic: three are delivered as they come, and from then on one in each Interval, at most 1 h. Negative: no
+	// pace is kept. Default: 10 s.
 	Interval time.Duration
 	// Logger is told what was dropped and what could not be delivered, by kind and not by text. Default: nothing is logged.
 	Logger *slog.Logger
@@ -48,14 +47,14 @@ func (o *QueueOptions) withDefaults() (QueueOptions, error) {
 	}
 	r := *o
 	switch {
-	case r.Length < 0 || r.Length > MaxLength:
-		return r, fmt.Errorf("notify: QueueOptions.Length is not between 0 and %d", MaxLength)
-	case r.Parallel < 0 || r.Parallel > MaxParallel:
-		return r, fmt.Errorf("notify: QueueOptions.Parallel is not between 0 and %d", MaxParallel)
+	case r.Length < 0 || r.Length > maxLength:
+		return r, fmt.Errorf("notify: QueueOptions.Length is not between 0 and %d", maxLength)
+	case r.Parallel < 0 || r.Parallel > maxParallel:
+		return r, fmt.Errorf("notify: QueueOptions.Parallel is not between 0 and %d", maxParallel)
 	case r.Timeout < 0:
 		return r, errors.New("notify: QueueOptions.Timeout is negative")
-	case r.Interval > MaxInterval:
-		return r, fmt.Errorf("notify: QueueOptions.Interval is longer than %v", MaxInterval)
+	case r.Interval > time.Hour:
+		return r, errors.New("notify: QueueOptions.Interval is longer than 1 h")
 	}
 	r.Length = cmp.Or(r.Length, 64)
 	r.Parallel = cmp.Or(r.Parallel, 1)
@@ -71,9 +70,9 @@ func (o *QueueOptions) withDefaults() (QueueOptions, error) {
 // among equals the oldest. When more than QueueOptions.Length wait, the oldest of the least urgent is dropped, perhaps the new one; so a critical
 // notification is dropped only where all that wait are critical.
 //
-// Of one kind about one contact a single notification waits. A newer one takes its place, as urgent as the more urgent of them, and its title tells
+// Of each [Notification.Topic] a single notification waits. A newer one takes its place, as urgent as the more urgent of them, and its title tells
 // how many it stands for besides itself, as in "New key of bob@example.org (+3)". So a peer that does the same thing over and over takes one place of many,
-// and QueueOptions.Interval keeps it from filling the person's screen. Neither holds for the kind Other, nor for a notification without a contact.
+// and QueueOptions.Interval keeps it from filling the person's screen. Neither holds for notifications without a Topic.
 //
 // A notifier that fails, panics or takes too long holds up no caller; one that ignores its context keeps its place until it returns.
 //
@@ -98,7 +97,7 @@ type QueueStats struct {
 	Running   int    // being delivered
 	Delivered uint64 // without an error
 	Failed    uint64 // with an error
-	Merged    uint64 // a newer one about the same contact and of the same kind took the place
+	Merged    uint64 // a newer one of the same Topic took the place
 	// Dropped, for want of room or by Close: up to Low, in between, and from Critical on.
 	DroppedLow, DroppedNormal, DroppedCritical uint64
 }

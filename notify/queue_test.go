@@ -86,11 +86,11 @@ func about(t *testing.T, q *notify.Queue, contact string, titles ...string) {
 func TestQueueOptions(t *testing.T) {
 	none := notify.Multi()
 	for want, o := range map[string]*notify.QueueOptions{
-		"notify: QueueOptions.Notifier is required":                {},
-		"notify: QueueOptions.Length is not between 0 and 1024":    {Notifier: none, Length: notify.MaxLength + 1},
-		"notify: QueueOptions.Parallel is not between 0 and 1024":  {Notifier: none, Parallel: -1},
-		"notify: QueueOptions.Timeout is negative":                 {Notifier: none, Timeout: -1},
-		"notify: QueueOptions.Interval is longer than " + "1h0m0s": {Notifier: none, Interval: notify.MaxInterval + 1},
+		"notify: QueueOptions.Notifier is required":               {},
+		"notify: QueueOptions.Length is not between 0 and 1024":   {Notifier: none, Length: 1025},
+		"notify: QueueOptions.Parallel is not between 0 and 1024": {Notifier: none, Parallel: -1},
+		"notify: QueueOptions.Timeout is negative":                {Notifier: none, Timeout: -1},
+		"notify: QueueOptions.Interval is longer than 1 h":        {Notifier: none, Interval: time.Hour + 1},
 	} {
 		_, err := notify.NewQueue(o)
 		require.EqualError(t, err, want)
@@ -98,7 +98,7 @@ func TestQueueOptions(t *testing.T) {
 	_, err := notify.NewQueue(nil)
 	require.EqualError(t, err, "notify: QueueOptions.Notifier is required")
 	for _, o := range []notify.QueueOptions{
-		{Notifier: none}, {Notifier: none, Length: notify.MaxLength, Parallel: notify.MaxParallel, Interval: notify.MaxInterval}, {Notifier: none, Interval: -1},
+		{Notifier: none}, {Notifier: none, Length: 1024, Parallel: 1024, Interval: time.Hour}, {Notifier: none, Interval: -1},
 	} {
 		queue(t, o)
 	}

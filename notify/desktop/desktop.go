@@ -115,7 +115,7 @@ func mediumOf(goos string, o Options) medium {
 }
 
 // Notify shows n and returns when the desktop has taken it, which takes at most 30 seconds. Where the desktop can, n takes the place of what was last
-// shown of the same kind and contact; an application's own kinds replace nothing. One notification is shown after the other. Errors: ErrUnavailable,
+// shown of the same Topic. One notification is shown after the other. Errors: ErrUnavailable,
 // ErrClosed, ctx's, an *[Error] of the desktop's, or that of a program or connection that failed.
 func (n *Notifier) Notify(ctx context.Context, note notify.Notification) error {
 	return n.use(ctx, func(ctx context.Context) error { return n.to.show(ctx, note) })

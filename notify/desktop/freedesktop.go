@@ -90,7 +90,7 @@ func (f *freedesktop) deliver(ctx context.Context, b *bus, n notify.Notification
 	if err := b.call(ctx, b.conn.Object(owner, object), service+".Notify", args, &id); err != nil {
 		return err
 	}
-	f.shown.add(n, id)
+	f.shown.add(n.Topic(), id)
 	return nil
 }
 
@@ -117,7 +117,7 @@ func (f *freedesktop) arguments(n notify.Notification, markup bool) []any {
 	if f.o.AppID != "" {
 		hints["desktop-entry"] = dbus.MakeVariant(f.o.AppID)
 	}
-	return []any{f.o.AppName, f.shown.replaces(n), icon(f.o.Icon), title(n, f.o.AppName), body, []string{}, hints, f.expire(n)}
+	return []any{f.o.AppName, f.shown.id(n.Topic()), icon(f.o.Icon), title(n, f.o.AppName), body, []string{}, hints, f.expire(n)}
 }
 
 // escape makes text of what would be markup in a body (chapter "Markup" of the specification).

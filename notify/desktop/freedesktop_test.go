@@ -121,19 +121,16 @@ func TestReplaces(t *testing.T) {
 
 func TestOnlySoManyAreReplaced(t *testing.T) {
 	var s shown
-	at := func(i int) notify.Notification {
-		return notify.Notification{Kind: notify.PeerError, Contact: fmt.Sprint("contact", i)}
-	}
 	for i := range maxShown + 10 {
-		s.add(at(i), uint32(i+1))
+		s.add(fmt.Sprint(i), uint32(i+1))
 	}
 	require.Len(t, s, maxShown)
-	assert.Zero(t, s.replaces(at(9)))
-	assert.Equal(t, uint32(11), s.replaces(at(10)))
-	s.add(at(10), 11)
-	s.add(at(1000), 1000)
-	assert.Equal(t, uint32(11), s.replaces(at(10)), "what was replaced lately is kept")
-	assert.Zero(t, s.replaces(at(11)))
+	assert.Zero(t, s.id("9"))
+	assert.Equal(t, uint32(11), s.id("10"))
+	s.add("10", 11)
+	s.add("1000", 1000)
+	assert.Equal(t, uint32(11), s.id("10"), "what was replaced lately is kept")
+	assert.Zero(t, s.id("11"))
 	assert.Len(t, s, maxShown)
 }
 

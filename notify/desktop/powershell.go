@@ -2,7 +2,6 @@ package desktop
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/xml"
 	"path/filepath"
 	"strings"
@@ -37,16 +36,16 @@ if ($n.tag) { $toast.Tag = $n.tag; $toast.Group = $n.group }
 // powershellID is the AppUserModelID of Windows PowerShell: without one that is registered Windows shows nothing.
 const powershellID = `{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\WindowsPowerShell\v1.0\powershell.exe`
 
-// tagBytes make a tag of 16 characters: older versions of Windows 10 allow no more.
-const tagBytes = 8
+// maxTag is how long a tag may be in older versions of Windows 10.
+const maxTag = 16
 
 func toastInput(o Options, n notify.Notification) string {
 	fields := map[string]string{"app": o.AppID, "toast": toast(o, n)}
 	if o.AppID == "" {
 		fields["app"] = powershellID
 	}
-	if k, ok := keyOf(n); ok {
-		fields["tag"], fields["group"] = hex.EncodeToString(k[:tagBytes]), "otrchat"
+	if topic := n.Topic(); topic != "" {
+		fields["tag"], fields["group"] = topic[:maxTag], "otrchat"
 	}
 	return base64.StdEncoding.EncodeToString(jsonText(fields)) + "\n"
 }

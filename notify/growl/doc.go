@@ -2,7 +2,7 @@
 // whatever else speaks the Growl Notification Transport Protocol (GNTP) 1.0. What of the protocol is done is listed in docs/gntp.md.
 //
 // The [Notifier] registers its program and the kinds of notifications when it has the first one to deliver, and again when the server has
-// forgotten them. A Critical notification stays until the user has seen it, and a notification of the same kind and contact replaces the last one,
+// forgotten them. A Critical notification stays until the user has seen it, and a notification replaces the last one of the same Topic,
 // where the server knows how.
 //
 // # Concurrency

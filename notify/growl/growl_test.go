@@ -99,10 +99,12 @@ func TestGNTP_Coalescing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, other.Notify(t.Context(), changed))
 	assert.NotEqual(t, first, s.last().Head().Value("Notification-ID"), "of another program")
-	one, replaces := ids(notify.Notification{})
-	assert.Empty(t, replaces, "what is about nobody replaces nothing")
-	two, _ := ids(notify.Notification{})
-	assert.NotEqual(t, one, two)
+	for _, alone := range []notify.Notification{{Kind: notify.PeerError}, {Contact: "bob@example.org"}} {
+		one, replaces := ids(alone)
+		assert.Empty(t, replaces, "what has no topic replaces nothing")
+		two, _ := ids(alone)
+		assert.NotEqual(t, one, two)
+	}
 }
 
 func TestGNTP_Icons(t *testing.T) {
@@ -241,7 +243,7 @@ func TestHostileText(t *testing.T) {
 	} {
 		s := newServer(t, "")
 		n := s.notifier(growl.Options{})
-		require.NoError(t, n.Notify(t.Context(), notify.Notification{Title: hostile, Body: hostile, Contact: hostile}))
+		require.NoError(t, n.Notify(t.Context(), notify.Notification{Kind: notify.PeerError, Title: hostile, Body: hostile, Contact: hostile}))
 		m := s.last()
 		names := make([]string, 0, len(m.Head()))
 		for _, h := range m.Head() {

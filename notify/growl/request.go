@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -54,14 +53,15 @@ func (g *Notifier) head() gntp.Section {
 	return gntp.Section{{Name: "Origin-Software-Name", Value: "otrchat"}, {Name: "Application-Name", Value: g.o.AppName}}
 }
 
-// identity makes n replace the last notification of its kind and contact. GNTP has a number of its own for each notification, which the next one
+// identity makes n replace the last notification of its topic. GNTP has a number of its own for each notification, which the next one
 // names; but some servers compare what is named with the last Notification-ID, and others with the last Notification-Coalescing-ID. One number for both
-// serves all of them, and needs no memory. What is about no contact replaces nothing.
+// serves all of them, and needs no memory.
 func (g *Notifier) identity(n notify.Notification) gntp.Section {
-	if n.Contact == "" {
+	topic := n.Topic()
+	if topic == "" {
 		return gntp.Section{{Name: "Notification-ID", Value: rand.Text()}}
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", g.o.AppName, n.Kind, n.Contact))
+	sum := sha256.Sum256([]byte(topic + g.o.AppName))
 	id := hex.EncodeToString(sum[:16])
 	return gntp.Section{{Name: "Notification-ID", Value: id}, {Name: "Notification-Coalescing-ID", Value: id}}
 }
