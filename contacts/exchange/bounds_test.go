@@ -40,6 +40,7 @@ func TestHostileFiles(t *testing.T) {
 		{"libotr, many lines", exchange.ReadLibotr, fill("", "\t\n")},
 		{"Blink, dictionaries in each other", exchange.ReadBlink, fill(openSet, "\x94\x8c\x00}s")},
 		{"Blink, texts", exchange.ReadBlink, fill(openSet, "\x8c\x00")},
+		{"Blink, classes with a long name", exchange.ReadBlink, "\x80\x04X\x00\x00\x40\x00" + strings.Repeat("x", 4<<20) + "\x94" + strings.Repeat("h\x00h\x00\x93", 4000)},
 		{"Blink, peers", exchange.ReadBlink, fill(openSet+chatModule+"OTRTrustedPeer\n\x94\x8c\x00\x85\x94", "h\x00h\x01Rss")},
 	} {
 		t.Run(c.name, func(t *testing.T) {

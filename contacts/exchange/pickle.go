@@ -12,6 +12,7 @@ const (
 	maxStack = 4096
 	maxMemo  = 8 * MaxEntries
 	maxDicts = MaxEntries + 2
+	maxClass = 100 // bytes of the name of a class, and of that of its module: it is copied each time that a class is asked for
 )
 
 var errPickle = errors.New("exchange: not a pickle of Blink's")
@@ -94,11 +95,11 @@ func (p *pickle) make(op byte) {
 	switch op {
 	case 'c': // GLOBAL
 		module, name := p.line(), p.line()
-		p.push(global(module + "." + name))
+		p.class(module, name)
 	case 0x93: // STACK_GLOBAL
 		name, _ := p.pop().(string)
 		module, _ := p.pop().(string)
-		p.push(global(module + "." + name))
+		p.class(module, name)
 	case 0x81: // NEWOBJ
 		args, _ := p.pop().(tuple)
 		p.check(args != nil && len(args) == 0 && p.pop() == blinkSet)
@@ -119,6 +120,12 @@ func (p *pickle) make(op byte) {
 		p.build()
 	default:
 		p.err = errPickle
+	}
+}
+
+func (p *pickle) class(module, name string) {
+	if p.check(len(module) <= maxClass && len(name) <= maxClass); p.err == nil {
+		p.push(global(module + "." + name))
 	}
 }
 
