@@ -166,6 +166,24 @@ func TestLearnIsBounded(t *testing.T) {
 	assert.Equal(t, contacts.KeyKnown, c.Learn(contacts.Fingerprint{0xe}, day1))
 }
 
+// Nobody who comes with many keys gets one of them into the place of the contact's first.
+func TestFirstKeyIsKept(t *testing.T) {
+	var c contacts.Contact
+	require.Equal(t, contacts.KeyFirst, c.Learn(fpA, day0))
+	for i := range 2 * contacts.MaxKeys {
+		assert.Equal(t, contacts.KeyChanged, c.Learn(contacts.Fingerprint{0xf, byte(i)}, day1.Add(time.Duration(i)*time.Second)))
+	}
+	assert.Len(t, c.Keys, contacts.MaxKeys)
+	assert.Equal(t, fpA, c.Keys[0].Fingerprint)
+	assert.Equal(t, contacts.KeyKnown, c.Learn(fpA, day1))
+	for i := range c.Keys[1:] {
+		require.NoError(t, c.Revoke(c.Keys[1+i].Fingerprint))
+	}
+	before := c.Clone()
+	assert.Equal(t, contacts.KeyChanged, c.Learn(fpB, day1))
+	assert.Equal(t, before, c, "nothing is forgotten for it")
+}
+
 func TestVerify(t *testing.T) {
 	var c contacts.Contact
 	require.ErrorIs(t, c.Verify(fpA, contacts.VerifiedSMP, day0), contacts.ErrNoKey)

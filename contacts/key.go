@@ -97,8 +97,9 @@ func (c *Contact) Key(fp Fingerprint) (Key, bool) {
 //
 // A contact keeps at most [MaxKeys] keys. When a new one needs room, the unverified key that was
 // last seen the longest ago is forgotten; if it comes back, it is KeyChanged again. Verified and
-// revoked keys are never forgotten: when all are of these, the new key is KeyChanged and is not
-// kept, until the user makes room with Forget.
+// revoked keys are never forgotten, nor is the first key of all, in whose place somebody else's
+// could stand otherwise: when all are of these, the new key is KeyChanged and is not kept, until the
+// user makes room with Forget.
 func (c *Contact) Learn(fp Fingerprint, now time.Time) Change {
 	if i := c.find(fp); i >= 0 {
 		if now.After(c.Keys[i].LastSeen) {
@@ -146,7 +147,7 @@ func (c *Contact) makeRoom() bool {
 	}
 	oldest := -1
 	for i, k := range c.Keys {
-		if k.Trust == Unverified && (oldest < 0 || k.LastSeen.Before(c.Keys[oldest].LastSeen)) {
+		if i > 0 && k.Trust == Unverified && (oldest < 0 || k.LastSeen.Before(c.Keys[oldest].LastSeen)) {
 			oldest = i
 		}
 	}
