@@ -205,9 +205,12 @@ func (o *odd) Load(ctx context.Context, address string) (contacts.Contact, error
 type held struct {
 	*contacts.Memory
 	armed   atomic.Bool
+	calls   bool // only a Load for a context with inCall is held
 	loaded  chan struct{}
 	release chan struct{}
 }
+
+type inCall struct{}
 
 func newHeld() *held {
 	return &held{Memory: contacts.NewMemory(), loaded: make(chan struct{}, 1), release: make(chan struct{})}
@@ -215,7 +218,7 @@ func newHeld() *held {
 
 func (h *held) Load(ctx context.Context, address string) (contacts.Contact, error) {
 	c, err := h.Memory.Load(ctx, address)
-	if h.armed.CompareAndSwap(true, false) {
+	if (!h.calls || ctx.Value(inCall{}) != nil) && h.armed.CompareAndSwap(true, false) {
 		h.loaded <- struct{}{}
 		select {
 		case h.release <- struct{}{}:
@@ -249,6 +252,7 @@ func TestOldNewsChangeNothing(t *testing.T) {
 // A change that comes while a chat begins, after it has read the contact, is not missed.
 func TestChangeWhileAChatBegins(t *testing.T) {
 	store := newHeld()
+	store.calls = true
 	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon})
 	first, _ := meet(t, alice, newPeer(t, nil, nil)) // the store is watched from here on
 	notice(t, first, notify.PlaintextFallback)
@@ -257,7 +261,7 @@ func TestChangeWhileAChatBegins(t *testing.T) {
 	peer := newPeer(t, nil, nil)
 	go peer.answer(limited(t))
 	go func() {
-		second, _ := alice.Call(limited(t), peer.at)
+		second, _ := alice.Call(context.WithValue(limited(t), inCall{}, true), peer.at)
 		chats <- second
 	}()
 	<-store.loaded
