@@ -82,6 +82,7 @@ func ExampleOptions_notifier() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer voice.Close()
 	server, err := growl.New(&growl.Options{AppName: "Chatter"})
 	if err != nil {
 		log.Fatal(err)
