@@ -211,3 +211,16 @@ func TestContextEndsWhileTheDatabaseIsBusy(t *testing.T) {
 		require.Equal(t, context.Canceled, <-first)
 	})
 }
+
+// late is a context whose deadline has come, but which does not know it yet.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now(), true }
+
+func TestDriverNoticesTheDeadlineFirst(t *testing.T) {
+	d := newDatabase()
+	s := open(t, d)
+	d.set(func(string) error { return errLost }, nil)
+	_, err := s.Load(late{t.Context()}, alice)
+	require.Equal(t, context.DeadlineExceeded, err)
+}

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"database/sql/driver"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,13 +35,20 @@ func TestOwnersHaveRoomOfTheirOwn(t *testing.T) {
 	_, err = other.Save(t.Context(), contacts.Contact{Address: "one-more@example.com"})
 	require.NoError(t, err)
 
-	n, last := 0, ""
+	n, last, pages := 0, "", 0
+	d.set(func(what string) error {
+		if strings.HasPrefix(what, "SELECT v.version, c.address") {
+			pages++
+		}
+		return nil
+	}, nil)
 	for c, err := range full.All(t.Context()) {
 		require.NoError(t, err)
 		require.Greater(t, c.Address, last)
 		n, last = n+1, c.Address
 	}
 	assert.Equal(t, contacts.MaxContacts, n)
+	assert.Equal(t, contacts.MaxContacts/50+1, pages)
 	for c, err := range other.All(t.Context()) {
 		require.NoError(t, err)
 		assert.Equal(t, "one-more@example.com", c.Address)

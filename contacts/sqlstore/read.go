@@ -10,7 +10,7 @@ import (
 
 const pageLength = 50
 
-// All implements [contacts.Store]. It reads 50 contacts at a time and holds no connection while the loop runs.
+// All implements [contacts.Store]. It reads 50 contacts at a time and holds no connection while the loop runs. A contact that cannot be right ends it with a [*RowError].
 func (s *Store) All(ctx context.Context) iter.Seq2[contacts.Contact, error] {
 	return func(yield func(contacts.Contact, error) bool) {
 		for after := ""; ; {

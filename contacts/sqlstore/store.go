@@ -66,7 +66,7 @@ func New(o *Options) (*Store, error) {
 	return &Store{db: o.DB, dialect: o.Dialect, owner: o.Owner, listen: o.Listen, turn: make(chan struct{}, 1)}, nil
 }
 
-// Load implements [contacts.Store].
+// Load implements [contacts.Store]. A contact that cannot be right is a [*RowError].
 func (s *Store) Load(ctx context.Context, address string) (contacts.Contact, error) {
 	address, err := contacts.Normalize(address)
 	if err != nil {

@@ -20,11 +20,13 @@ func try(ctx context.Context, f func() error) error {
 	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 32*time.Millisecond) {
 		err := f()
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case ctx.Err() != nil: // drivers have errors of their own for it
-			return ctx.Err()
+		}
+		over := ended(ctx)
+		switch {
+		case over != nil: // drivers have errors of their own for it
+			return over
 		case !inTheWay(err) || time.Now().After(deadline):
 			return explain(err)
 		}
@@ -32,6 +34,17 @@ func try(ctx context.Context, f func() error) error {
 			return err
 		}
 	}
+}
+
+// ended is the error of a context that has ended, or that would have by now: the deadline of a connection can be noticed a little before that of the context which it was taken from.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // inTheWay tells whether the database undid what it did because of another transaction, so that it may work the next time. SQLite says "database is locked", "database table is

@@ -5,6 +5,7 @@ package sql
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -191,4 +192,25 @@ func contextEnds(t *testing.T, d database) {
 	got, err := s.Load(t.Context(), alice)
 	require.NoError(t, err)
 	assert.Equal(t, c, got)
+}
+
+// interrupted: contexts that end at any moment of a change leave the contact and the connections in order.
+func interrupted(t *testing.T, s *sqlstore.Store) {
+	const tries = 100
+	_, err := contacts.Update(t.Context(), s, counter(tries), increment)
+	require.NoError(t, err)
+	told := 1
+	for range tries {
+		ctx, cancel := context.WithTimeout(t.Context(), rand.N(4*time.Millisecond))
+		_, err := contacts.Update(ctx, s, counter(tries), increment)
+		cancel()
+		if err == nil {
+			told++
+		} else {
+			require.Equal(t, context.DeadlineExceeded, err)
+		}
+	}
+	n := count(t, s, tries)
+	assert.GreaterOrEqual(t, n, told)
+	assert.LessOrEqual(t, n, tries+1)
 }

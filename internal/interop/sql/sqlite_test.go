@@ -27,12 +27,17 @@ func TestSQLite(t *testing.T) {
 	database{"sqlite", sqlstore.SQLite, func(testing.TB) string { return "file:" + rand.Text() + "?mode=memory&cache=shared" }}.conformance(t, "shared cache")
 	t.Run("one connection", func(t *testing.T) {
 		t.Parallel()
-		storetest.Run(t, func(t *testing.T) contacts.Store {
-			memory := file("")
-			db := memory.open(t, ":memory:")
-			db.SetMaxOpenConns(1)
-			return memory.store(t, db)
-		})
+		storetest.Run(t, func(t *testing.T) contacts.Store { return memory(t) })
+		t.Run("contexts end at any moment", func(t *testing.T) { interrupted(t, memory(t)) })
 	})
 	file("").both(t)
+}
+
+// memory is a database that goes with its only connection.
+func memory(t *testing.T) *sqlstore.Store {
+	t.Helper()
+	d := file("")
+	db := d.open(t, ":memory:")
+	db.SetMaxOpenConns(1)
+	return d.store(t, db)
 }
