@@ -51,3 +51,13 @@ Bob calls`, out)
 	assert.Equal(t, gntp.Notify, last[0].Message.Type)
 	assert.Equal(t, title, last[0].Message.Head().Value("Notification-Title"))
 }
+
+func TestWrongPassword(t *testing.T) {
+	bare(t)
+	server, _ := growl.Listen(t, "open sesame")
+	t.Setenv("GROWL_PASSWORD", "sesame")
+	out, _ := says(t, "-use", "growl", "-growl", server)
+	assert.Regexp(t, `^growl: the server refused with code 400: .*\nBob `, out)
+	assert.Contains(t, out, "\nlog: delivered: "+title+"\n")
+	assert.NotContains(t, out, "sesame")
+}

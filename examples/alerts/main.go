@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/otrchat/otrchat"
 	"github.com/otrchat/otrchat/notify"
@@ -53,7 +54,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 	// A program that wants its user warned needs no more than Options.Notifier. It can leave out the looking for what is there: each notifier looks
 	// by itself, whenever there is something to tell.
-	alice, at, err := listen(ctx, otrchat.Options{Address: "sip:alice@127.0.0.1", Notifier: notify.Multi(append(found, logger)...), Texts: o.texts})
+	err = warn(ctx, otrchat.Options{Address: "sip:alice@127.0.0.1", Notifier: notify.Multi(append(found, logger)...), Texts: o.texts}, out)
+	if !logger.delivered.Load() {
+		return errors.Join(errors.New("the warning has not reached the log"), err)
+	}
+	if len(found) > 0 {
+		select {
+		case <-time.After(o.stay):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// warn has Bob call Alice, whose program has the options, with one key and then with another. When it returns without an error, all her notifiers have been told.
+func warn(ctx context.Context, o otrchat.Options, out *log.Logger) error {
+	alice, at, err := listen(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -64,11 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	err = alice.Shutdown(ctx) // when it returns without an error, every notifier has been told
-	if !logger.delivered.Load() {
-		return errors.Join(errors.New("the warning has not reached the log"), err)
-	}
-	return nil
+	return alice.Shutdown(ctx)
 }
 
 // listen starts the program of a user, who gets a new key, and says where others can call it.

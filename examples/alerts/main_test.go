@@ -42,7 +42,7 @@ func bare(t *testing.T) {
 func says(t *testing.T, args ...string) (out, logs string) {
 	t.Helper()
 	var o, l bytes.Buffer
-	require.NoError(t, run(t.Context(), args, &o, &l))
+	require.NoError(t, run(t.Context(), append([]string{"-stay", "0"}, args...), &o, &l))
 	return o.String(), l.String()
 }
 

@@ -36,6 +36,7 @@ type options struct {
 	use             []string
 	growl, language string
 	texts           notify.Catalogue
+	stay            time.Duration
 }
 
 func parse(args []string, out io.Writer) (*options, error) {
@@ -45,6 +46,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	use := f.String("use", strings.Join(names, ","), "which of these to use, where they are found")
 	f.StringVar(&o.growl, "growl", "127.0.0.1:23053", "host and port of a Growl server, whose password stands in GROWL_PASSWORD")
 	f.StringVar(&o.language, "language", "en", "en or de: the language of the texts and of the voice")
+	f.DurationVar(&o.stay, "stay", 5*time.Second, "how long to go on when all is told: some desktops take away what they show with the program that it came from")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -87,18 +89,24 @@ func (o *options) find(ctx context.Context, out *log.Logger) (found []notify.Not
 		return nil, nil, err
 	}
 	all := map[string]finder{"desktop": screen, "speech": voice, "growl": server}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	for _, name := range o.use {
-		what, err := all[name].Name(ctx)
-		if err != nil {
-			out.Print(err) // it says of which package it is
-			continue
+		if search(ctx, name, all[name], out) {
+			found = append(found, &reporter{Notifier: all[name], name: name, out: out})
 		}
-		out.Printf("%s: %s", name, what)
-		found = append(found, &reporter{Notifier: all[name], name: name, out: out})
 	}
 	return found, func() { _, _ = screen.Close(), voice.Close() }, nil
+}
+
+// search says what delivers for f, or why nothing does.
+func search(ctx context.Context, name string, f finder, out *log.Logger) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	what, err := f.Name(ctx)
+	if err != nil {
+		what = strings.TrimPrefix(err.Error(), name+": ")
+	}
+	out.Printf("%s: %s", name, what)
+	return err == nil
 }
 
 // A reporter says what becomes of each notification.
