@@ -12,7 +12,7 @@ func osascript(o Options) medium {
 		says: "macOS notifications",
 		args: []string{"-l", "JavaScript", "-e", jxa},
 		input: func(n notify.Notification) string {
-			return string(jsonText(map[string]string{"app": o.AppName, "title": title(n, o.AppName), "body": plain.Text(n.Body, maxBody)}))
+			return jsonText(map[string]string{"app": o.AppName, "title": title(n, o.AppName), "body": plain.Text(n.Body, maxBody)})
 		},
 	}
 }

@@ -1,12 +1,12 @@
 package desktop
 
 import (
-	"encoding/base64"
 	"encoding/xml"
 	"path/filepath"
 	"strings"
 
 	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/notify/internal/command"
 	"github.com/otrchat/otrchat/notify/internal/plain"
 )
 
@@ -15,15 +15,13 @@ func powershell(o Options) medium {
 	return &program{
 		file:  "powershell",
 		says:  "Windows toasts",
-		args:  []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-Command", strings.ReplaceAll(toastScript, "\n", "; ")},
+		args:  command.PowerShellArgs(toastScript),
 		input: func(n notify.Notification) string { return toastInput(o, n) },
 	}
 }
 
-// toastScript reads one line, JSON in base64 because the encoding of what PowerShell reads depends on the machine. It holds no double quote, which the
-// command lines of Windows would need quoted.
-const toastScript = `$ErrorActionPreference = 'Stop'
-$n = ConvertFrom-Json ([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String(-join $input)))
+// toastScript reads JSON.
+const toastScript = `$n = ConvertFrom-Json $text
 [void][Windows.UI.Notifications.ToastNotificationManager, Windows.UI.Notifications, ContentType = WindowsRuntime]
 [void][Windows.UI.Notifications.ToastNotification, Windows.UI.Notifications, ContentType = WindowsRuntime]
 [void][Windows.Data.Xml.Dom.XmlDocument, Windows.Data.Xml.Dom.XmlDocument, ContentType = WindowsRuntime]
@@ -47,7 +45,7 @@ func toastInput(o Options, n notify.Notification) string {
 	if topic := n.Topic(); topic != "" {
 		fields["tag"], fields["group"] = topic[:maxTag], "otrchat"
 	}
-	return base64.StdEncoding.EncodeToString(jsonText(fields)) + "\n"
+	return command.PowerShellInput(jsonText(fields))
 }
 
 // maxToast is how long the XML text of a toast may be: Windows takes 5 KB.

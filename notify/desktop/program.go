@@ -49,7 +49,7 @@ func (p *program) find() (string, error) {
 
 func (p *program) close() {}
 
-func jsonText(fields map[string]string) []byte {
+func jsonText(fields map[string]string) string {
 	text, _ := json.Marshal(fields) // strings cannot fail
-	return text
+	return string(text)
 }

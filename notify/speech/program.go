@@ -2,9 +2,7 @@ package speech
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/otrchat/otrchat/notify"
@@ -42,11 +40,9 @@ var (
 	espeak     = program{name: "espeak", args: espeakArgs, failsWith: "error: "}
 	say        = program{name: "say", args: func(utterance) []string { return []string{"-f", "-"} }}
 	powershell = program{
-		name: "powershell",
-		args: func(utterance) []string {
-			return []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-Command", strings.ReplaceAll(sapi, "\n", "; ")}
-		},
-		input: func(u utterance) string { return base64.StdEncoding.EncodeToString([]byte(u.text)) + "\n" },
+		name:  "powershell",
+		args:  func(utterance) []string { return command.PowerShellArgs(sapi) },
+		input: func(u utterance) string { return command.PowerShellInput(u.text) },
 	}
 	allPrograms = []program{spdSay, espeakNG, espeak, say, powershell}
 )
@@ -55,11 +51,8 @@ var (
 // memory.
 func espeakArgs(u utterance) []string { return []string{"-b", "1", "-v", u.language} }
 
-// sapi speaks plain text with Windows' own voices. It reads one line in base64, because the encoding of what PowerShell reads depends on the machine,
-// and holds no double quote, which the command lines of Windows would need quoted.
-const sapi = `$ErrorActionPreference = 'Stop'
-Add-Type -AssemblyName System.Speech
-$text = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String(-join $input))
+// sapi speaks plain text with Windows' own voices.
+const sapi = `Add-Type -AssemblyName System.Speech
 $voice = New-Object System.Speech.Synthesis.SpeechSynthesizer
 try { $voice.SelectVoiceByHints('NotSet', 'NotSet', 0, [Globalization.CultureInfo]$env:OTRCHAT_LANGUAGE) } catch { }
 $voice.Speak($text)`

@@ -17,6 +17,7 @@ import (
 	"github.com/otrchat/otrchat/internal/interop/foreign"
 	"github.com/otrchat/otrchat/internal/leakcheck"
 	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/notify/internal/command"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
@@ -78,7 +79,7 @@ func TestOptions(t *testing.T) {
 
 // What each program is told: the text on its standard input, everything else in its arguments.
 func TestPrograms(t *testing.T) {
-	powershellArgs := "-NoLogo|-NoProfile|-NonInteractive|-Command|" + strings.ReplaceAll(sapi, "\n", "; ") + "|"
+	powershellArgs := strings.Join(command.PowerShellArgs(sapi), "|") + "|"
 	tests := []struct {
 		program, args, input string
 		urgency              notify.Urgency

@@ -161,3 +161,10 @@ func TestContext(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "sh: context deadline exceeded", err.Error())
 }
+
+func TestPowerShell(t *testing.T) {
+	args := PowerShellArgs("$a = $text\n$a")
+	assert.Equal(t, []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-Command"}, args[:4])
+	assert.Regexp(t, `^[^"\n]+; \$text = [^"\n]+; \$a = \$text; \$a$`, args[4], "one line, in which nothing would have to be quoted")
+	assert.Equal(t, "w6QK\n", PowerShellInput("ä\n"))
+}

@@ -1,5 +1,6 @@
-// Package command runs one program for a notifier: a speech synthesiser, or what shows a notification. No shell is ever used. [Find] looks a program
-// up, [Command.Run] runs it with its text on the standard input and tells why it failed.
+// Package command runs one program for a notifier: a speech synthesiser, or what shows a notification. [Find] looks a program up, [Command.Run] runs it with
+// its text on the standard input and tells why it failed. No shell ever reads such a text: for what Windows can do by PowerShell alone, [PowerShellArgs] takes
+// a constant script, to which the text is data.
 //
 // # Concurrency
 //
