@@ -31,7 +31,7 @@ const patience = 30 * time.Second
 var (
 	// ErrUnavailable: this machine or session has nothing that could show a notification. The text of the error says what was looked for.
 	ErrUnavailable = errors.New("desktop: unavailable")
-	// ErrClosed: the Notifier was closed.
+	// ErrClosed: the Notifier was closed. It wraps net.ErrClosed.
 	ErrClosed = fmt.Errorf("desktop: closed: %w", net.ErrClosed)
 )
 
@@ -90,7 +90,7 @@ type Notifier struct {
 // New makes a Notifier for this system. It looks for nothing yet. The error names the field of o.
 func New(o *Options) (*Notifier, error) {
 	if o == nil {
-		return nil, errors.New("desktop: Options are required")
+		o = &Options{}
 	}
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -99,9 +99,9 @@ func New(o *Options) (*Notifier, error) {
 }
 
 func newNotifier(to medium) *Notifier {
-	n := &Notifier{to: to, turn: make(chan struct{}, 1)}
-	n.life, n.end = context.WithCancel(context.Background())
-	return n
+	d := &Notifier{to: to, turn: make(chan struct{}, 1)}
+	d.life, d.end = context.WithCancel(context.Background())
+	return d
 }
 
 func mediumOf(goos string, o Options) medium {
@@ -117,42 +117,42 @@ func mediumOf(goos string, o Options) medium {
 // Notify shows n and returns when the desktop has taken it, which takes at most 30 seconds. Where the desktop can, n takes the place of what was last
 // shown of the same Topic. One notification is shown after the other. Errors: ErrUnavailable,
 // ErrClosed, ctx's, an *[Error] of the desktop's, or that of a program or connection that failed.
-func (n *Notifier) Notify(ctx context.Context, note notify.Notification) error {
-	return n.use(ctx, func(ctx context.Context) error { return n.to.show(ctx, note) })
+func (d *Notifier) Notify(ctx context.Context, n notify.Notification) error {
+	return d.use(ctx, func(ctx context.Context) error { return d.to.show(ctx, n) })
 }
 
 // Name says in words what shows the notifications, such as "dunst 1.9.0 (freedesktop.org notifications 1.2)". Errors are those of Notify.
-func (n *Notifier) Name(ctx context.Context) (name string, err error) {
-	err = n.use(ctx, func(ctx context.Context) error {
-		name, err = n.to.name(ctx)
+func (d *Notifier) Name(ctx context.Context) (name string, err error) {
+	err = d.use(ctx, func(ctx context.Context) error {
+		name, err = d.to.name(ctx)
 		return err
 	})
 	return name, err
 }
 
 // use waits for its turn. The context that do gets ends with ctx, with Close, and when patience does.
-func (n *Notifier) use(ctx context.Context, do func(context.Context) error) error {
+func (d *Notifier) use(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	defer context.AfterFunc(n.life, cancel)()
+	defer context.AfterFunc(d.life, cancel)()
 	select {
-	case n.turn <- struct{}{}:
-		defer func() { <-n.turn }()
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		return n.why(ctx)
+		return d.why(ctx)
 	}
 	err := do(ctx)
 	if err != nil && ctx.Err() != nil {
-		return n.why(ctx)
+		return d.why(ctx)
 	}
 	return err
 }
 
 // why says what ended ctx.
-func (n *Notifier) why(ctx context.Context) error {
-	if n.life.Err() != nil {
+func (d *Notifier) why(ctx context.Context) error {
+	if d.life.Err() != nil {
 		return ErrClosed
 	}
 	return fmt.Errorf("desktop: %w", ctx.Err())
@@ -160,11 +160,11 @@ func (n *Notifier) why(ctx context.Context) error {
 
 // Close ends what Notify is doing and the connection to the desktop. Some desktops remove the notifications of a program with its connection, so keep the
 // Notifier as long as they matter. It is idempotent and safe from any goroutine, and returns nil.
-func (n *Notifier) Close() error {
-	n.close.Do(func() {
-		n.end()
-		n.turn <- struct{}{}
-		n.to.close()
+func (d *Notifier) Close() error {
+	d.close.Do(func() {
+		d.end()
+		d.turn <- struct{}{}
+		d.to.close()
 	})
 	return nil
 }

@@ -33,7 +33,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	_, err := New(nil)
-	assert.Error(t, err)
+	assert.ErrorContains(t, err, "desktop: Options.AppName ")
 	for _, o := range []Options{
 		{AppName: "a"}, {AppName: strings.Repeat("a", 256), AppID: "org.example.Chat", Icon: "mail-unread", Expire: math.MaxInt32 * time.Millisecond},
 		{AppName: "Käse & <b>", AppID: "Example.Chat!App", Icon: "/usr/share/x y.png"},

@@ -45,8 +45,8 @@ func (e *ServerError) Error() string {
 // Notifier is a [notify.Notifier] that hands notifications to a Growl server.
 type Notifier struct {
 	o          Options
-	busy       chan struct{} // holds something while a call is at work
-	registered bool          // guarded by busy
+	turn       chan struct{} // full while a call is at work
+	registered bool          // guarded by turn
 }
 
 // Notify has n shown, and returns when the server has said that it took it. What Title and Body hold is cleaned and shortened as the package comment says; a
@@ -95,8 +95,8 @@ func (g *Notifier) work(ctx context.Context, f func(context.Context) error) erro
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
-	case g.busy <- struct{}{}:
-		defer func() { <-g.busy }()
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
 	case <-ctx.Done():
 	}
 	if err := ctx.Err(); err != nil {

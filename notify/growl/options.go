@@ -79,7 +79,7 @@ func New(o *Options) (*Notifier, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	n := &Notifier{o: *o, busy: make(chan struct{}, 1)}
+	n := &Notifier{o: *o, turn: make(chan struct{}, 1)}
 	n.o.Icon = bytes.Clone(o.Icon)
 	n.o.setDefaults()
 	if err := n.o.validate(); err != nil {
