@@ -8,8 +8,16 @@
 //   - times are microseconds since 1970 in UTC, NULL for none;
 //   - otrchat_owners has the last revision of each owner. Its rows must stay, so that no revision comes twice.
 //
-// Whoever changes a contact by hand must give it a new revision in the same transaction, as the Store does: increase the owner's sequence first, which keeps other changes waiting, and make
-// that the contact's revision. Otherwise a program may overwrite the change with what it had loaded before.
+// Whoever changes contacts by hand must give them a new revision in the same transaction, as the Store does: increase the owner's sequence first, which keeps other changes waiting, and make
+// that the contacts' revision. Otherwise a program may overwrite the change with what it had loaded before, and Watch does not tell of it. This revokes a key that has leaked:
+//
+//	BEGIN;
+//	UPDATE otrchat_owners SET sequence = sequence + 1;
+//	UPDATE otrchat_contacts SET revision = (SELECT sequence FROM otrchat_owners WHERE otrchat_owners.owner = otrchat_contacts.owner)
+//		WHERE EXISTS (SELECT 1 FROM otrchat_keys WHERE otrchat_keys.owner = otrchat_contacts.owner AND otrchat_keys.address = otrchat_contacts.address
+//			AND fingerprint = '02000000 00000000 00000000 00000000 00000000');
+//	UPDATE otrchat_keys SET trust = 'revoked', verified_at = NULL WHERE fingerprint = '02000000 00000000 00000000 00000000 00000000';
+//	COMMIT;
 //
 // There is no RFC behind the tables; addresses are those of [contacts.Normalize].
 //

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -213,4 +215,36 @@ func interrupted(t *testing.T, s *sqlstore.Store) {
 	n := count(t, s, tries)
 	assert.GreaterOrEqual(t, n, told)
 	assert.LessOrEqual(t, n, tries+1)
+}
+
+// byHand: what the documentation tells an administrator to do is noticed.
+func byHand(t *testing.T, d database) {
+	page, err := os.ReadFile("../../../contacts/sqlstore/doc.go")
+	require.NoError(t, err)
+	statements := regexp.MustCompile(`(?s)BEGIN;.*COMMIT;`).FindString(strings.ReplaceAll(string(page), "//\t", ""))
+	require.Equal(t, 5, strings.Count(statements, ";"))
+	db := d.open(t, d.dsn(t))
+	s := d.store(t, db)
+	before, err := s.Save(t.Context(), storetest.Sample(alice))
+	require.NoError(t, err)
+	other, err := s.Save(t.Context(), contacts.Contact{Address: bob})
+	require.NoError(t, err)
+	for address, err := range s.Watch(t.Context()) {
+		require.NoError(t, err)
+		if address != "" {
+			require.Equal(t, alice, address)
+			break
+		}
+		_, err = db.Exec(statements)
+		require.NoError(t, err)
+	}
+	_, err = s.Save(t.Context(), before)
+	require.ErrorIs(t, err, contacts.ErrConflict)
+	now, err := s.Load(t.Context(), alice)
+	require.NoError(t, err)
+	require.NoError(t, before.Revoke(contacts.Fingerprint{2}))
+	before.Revision = now.Revision
+	assert.Equal(t, before, now)
+	_, err = s.Save(t.Context(), other)
+	require.NoError(t, err)
 }

@@ -91,6 +91,7 @@ func (d database) both(t *testing.T) {
 		"rows that somebody else wrote": strangers,
 		"a context ends":                contextEnds,
 		"processes":                     processes,
+		"changes by hand":               byHand,
 		"contexts end at any moment":    func(t *testing.T, d database) { interrupted(t, d.store(t, d.open(t, d.dsn(t)))) },
 	} {
 		t.Run(name, func(t *testing.T) {
