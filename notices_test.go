@@ -3,9 +3,12 @@ package otrchat_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otrchat/otrchat"
@@ -197,4 +200,27 @@ func TestMessagesBuryNoWarning(t *testing.T) {
 	}
 	meets(t, alice, malloryKey)
 	require.Equal(t, notify.FingerprintChanged, changed.heard(t).Kind)
+}
+
+// At most 16 notifications are delivered at a time, each within a minute, and 64 wait.
+func TestNotificationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most, ended atomic.Int32
+		alice, err := otrchat.New(&otrchat.Options{Address: "sip:alice@127.0.0.1", Key: key(t, aliceKey), Notifier: notify.Func(func(ctx context.Context, _ notify.Notification) error {
+			start := time.Now()
+			most.Store(max(most.Load(), running.Add(1)))
+			<-ctx.Done()
+			running.Add(-1)
+			ended.Add(1)
+			assert.Equal(t, time.Minute, time.Since(start))
+			return ctx.Err()
+		})})
+		require.NoError(t, err)
+		for i := range 200 {
+			otrchat.Tell(alice, notify.Notification{Kind: notify.RevokedKeyUsed, Urgency: notify.Critical, Contact: fmt.Sprint(i)})
+		}
+		require.NoError(t, alice.Shutdown(t.Context()))
+		require.EqualValues(t, 16, most.Load())
+		require.EqualValues(t, 16+64, ended.Load())
+	})
 }

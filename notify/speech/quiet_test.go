@@ -20,6 +20,8 @@ func TestHours(t *testing.T) {
 		{"none", Hours{}, "2026-11-23T00:00:00Z", false},
 		{"empty", Hours{From: time.Hour, To: time.Hour}, "2026-11-23T01:00:00Z", false},
 		{"before", night, "2026-11-23T21:59:59.999999999Z", false},
+		{"within the last second before", Hours{From: 22*time.Hour + 500*time.Millisecond, To: 23 * time.Hour}, "2026-11-23T22:00:00.499Z", false},
+		{"within the first second", Hours{From: 22*time.Hour + 500*time.Millisecond, To: 23 * time.Hour}, "2026-11-23T22:00:00.5Z", true},
 		{"first moment", night, "2026-11-23T22:00:00Z", true},
 		{"midnight", night, "2026-11-24T00:00:00Z", true},
 		{"last moment", night, "2026-11-24T07:29:59.999999999Z", true},

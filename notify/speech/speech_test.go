@@ -66,8 +66,9 @@ func TestOptions(t *testing.T) {
 		{"language that is an option", "speech: Options.Language is not a language tag", Options{Language: "-w/tmp/x"}},
 		{"language that is a path", "speech: Options.Language is not a language tag", Options{Language: "en/../x"}},
 		{"long language", "speech: Options.Language is not a language tag", Options{Language: "en" + strings.Repeat("-x", 100)}},
+		{"end of a day", "speech: Options.Quiet is not within a day", Options{Quiet: Hours{From: 24 * time.Hour}}},
 		{"negative", "speech: Options.Quiet is not within a day", Options{Quiet: Hours{From: -1}}},
-		{"a whole day", "speech: Options.Quiet is not within a day", Options{Quiet: Hours{To: day}}},
+		{"a whole day", "speech: Options.Quiet is not within a day", Options{Quiet: Hours{To: 24 * time.Hour}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,35 +165,56 @@ func TestProgramHangs(t *testing.T) {
 	dirs := fakes(t, map[string]string{"spd-say": `test "$1" = -S || exec sleep 1000`, "espeak-ng": ""})
 	s := newNotifier(t, nil)
 	s.programs = programsOf("linux")
-	require.NoError(t, s.speak(t.Context(), utterance{text: "Hello", language: "en", limit: 300 * time.Millisecond}))
+	require.NoError(t, s.speak(t.Context(), utterance{text: "Hello", language: "en", limit: 5 * time.Second}))
 	assert.Equal(t, "Hello\n", read(t, dirs["espeak-ng"], "input"))
 	assert.True(t, strings.HasSuffix(read(t, dirs["spd-say"], "args"), "\x00en\x00-S\x00"))
 	assert.Equal(t, 5*time.Second, limit(""))
 	assert.Equal(t, 95*time.Second, limit(strings.Repeat("x", maxSpoken)))
 }
 
-// speaking returns a notifier whose spd-say goes on for ever, with a child of its own, and waits until it is asked to speak.
-func speaking(t *testing.T) (s *Notifier, dirs map[string]string, begun func()) {
+// hangs is a program that goes on for ever, with a child of its own.
+const hangs = "echo >>runs; test -p started || mkfifo started; sleep 1000 & echo >started; sleep 1000"
+
+// begun waits until such a program runs.
+func begun(t *testing.T, dir string) {
+	fifo := filepath.Join(dir, "started")
+	assert.Eventually(t, func() bool { _, err := os.Stat(fifo); return err == nil }, time.Minute, time.Millisecond)
+	_, _ = os.ReadFile(fifo)
+}
+
+// A program that has failed has begun nothing that goes on, and most that are killed neither: they are not run again to stop it.
+func TestNothingToStop(t *testing.T) {
+	dirs := fakes(t, map[string]string{"spd-say": "echo >>runs; exit 1", "espeak-ng": hangs})
+	s := newNotifier(t, nil)
+	s.programs = programsOf("linux")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		begun(t, dirs["espeak-ng"])
+		cancel()
+	}()
+	require.ErrorIs(t, s.Notify(ctx, warning), context.Canceled)
+	for _, dir := range dirs {
+		assert.Equal(t, "\n", read(t, dir, "runs"))
+	}
+}
+
+// speaking returns a notifier whose spd-say goes on for ever.
+func speaking(t *testing.T) (s *Notifier, dirs map[string]string) {
 	t.Helper()
-	dirs = fakes(t, map[string]string{
-		"spd-say": `test "$1" != -S || exit 0; test -p started || mkfifo started; sleep 1000 & echo >started; sleep 1000`, "espeak-ng": "",
-	})
+	dirs = fakes(t, map[string]string{"spd-say": `test "$1" != -S || exit 0; ` + hangs, "espeak-ng": ""})
 	s = newNotifier(t, nil)
 	s.programs = programsOf("linux")
-	return s, dirs, func() {
-		fifo := filepath.Join(dirs["spd-say"], "started")
-		assert.Eventually(t, func() bool { _, err := os.Stat(fifo); return err == nil }, time.Minute, time.Millisecond)
-		_, _ = os.ReadFile(fifo)
-	}
+	return s, dirs
 }
 
 // When the context ends the program is killed with its children, and none is tried after it.
 func TestContext(t *testing.T) {
-	s, dirs, begun := speaking(t)
+	s, dirs := speaking(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		begun()
+		begun(t, dirs["spd-say"])
 		cancel()
 	}()
 	require.ErrorIs(t, s.Notify(ctx, warning), context.Canceled)
@@ -205,12 +227,12 @@ func TestContext(t *testing.T) {
 
 // Close ends what is spoken and what waits, whoever calls it and how often, and nothing is spoken afterwards.
 func TestClose(t *testing.T) {
-	s, dirs, begun := speaking(t)
+	s, dirs := speaking(t)
 	errs := make(chan error)
 	for range maxWaiting + 1 {
 		go func() { errs <- s.Notify(t.Context(), warning) }()
 	}
-	begun()
+	begun(t, dirs["spd-say"])
 	for range 3 {
 		go func() { errs <- s.Close() }()
 	}

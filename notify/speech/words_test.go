@@ -22,6 +22,7 @@ func TestWords(t *testing.T) {
 		{"title with an end", notify.Notification{Title: "New key!", Body: "Verify."}, "New key! Verify."},
 		{"title alone", notify.Notification{Title: "New key"}, "New key"},
 		{"body alone", notify.Notification{Body: "Verify."}, "Verify."},
+		{"digits", notify.Notification{Spoken: "- 5 new keys"}, "5 new keys"},
 		{"spoken", notify.Notification{Title: "x", Body: "y", Spoken: "Bob has a new key."}, "Bob has a new key."},
 		{"blank spoken", notify.Notification{Title: "x", Body: "y", Spoken: " \n"}, "x. y"},
 		{"no fingerprint", notify.Notification{Title: "x", Body: "The key is 0A1B 2C3D.", Fingerprint: "0A1B 2C3D"}, "x. The key is ."},

@@ -41,8 +41,11 @@ func TestNeed(t *testing.T) {
 	}
 	for _, n := range needs {
 		t.Run(n.what, func(t *testing.T) {
-			if strings.Contains(n.what, "header") {
+			switch {
+			case strings.Contains(n.what, "header"):
 				Need(t, "cc")
+			case n.found:
+				Need(t, "sh")
 			}
 			at, ci := &verdict{TB: t}, &verdict{TB: t}
 			t.Setenv("CI", "")

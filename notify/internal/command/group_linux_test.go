@@ -26,9 +26,9 @@ func TestChildrenEnd(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "pid")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			done := make(chan error, 1)
+			done, program := make(chan error, 1), shell(t, tt.script, file)
 			go func() {
-				_, err := shell(t, tt.script, file).Run(ctx)
+				_, err := program.Run(ctx)
 				done <- err
 			}()
 			var pid string
