@@ -3,7 +3,7 @@
 # Anywhere else it says what is missing and goes on; the tests that need it then skip, or fail when CI is set.
 set -euo pipefail
 
-packages=(kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-outbound-modules postgresql sip-tester tshark libotr5-dev libotr5-bin python3-potr iproute2 nftables gcc libc6-dev
+packages=(kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-outbound-modules postgresql sip-tester tshark libotr5-dev libotr5-bin python3 python3-potr iproute2 nftables gcc libc6-dev
 	dbus-daemon dunst xvfb espeak-ng speech-dispatcher speech-dispatcher-espeak-ng sox libasound2-plugins growl-for-linux gntp-send)
 
 missing=()
