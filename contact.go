@@ -256,12 +256,8 @@ func (c *EncryptedChat) followTrust(contact *contacts.Contact) {
 
 // sleep waits for d, or until ctx ends, whose error it then returns.
 func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	over, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-over.Done()
+	return ctx.Err()
 }

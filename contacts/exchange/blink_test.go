@@ -80,12 +80,7 @@ func TestReadBlink(t *testing.T) {
 	for _, c := range blinkCases {
 		t.Run(c.name, func(t *testing.T) {
 			entries, err := exchange.ReadBlink(strings.NewReader(c.file))
-			var want []exchange.Entry
-			for _, e := range c.entries {
-				e.Key.Fingerprint = fingerprint(t, digits)
-				want = append(want, e)
-			}
-			assert.Equal(t, want, entries)
+			assert.Equal(t, withDigits(t, c.entries), entries)
 			assert.Equal(t, c.faults, reasons(err))
 		})
 	}

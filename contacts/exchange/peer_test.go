@@ -179,6 +179,15 @@ var jsonCases = []struct {
 	{"very deep", strings.Repeat("[", 100_000), nil, []string{"line 1: not JSON"}},
 }
 
+// withDigits are the entries with the fingerprint that all of the files have.
+func withDigits(t *testing.T, entries []exchange.Entry) (with []exchange.Entry) {
+	for _, e := range entries {
+		e.Key.Fingerprint = fingerprint(t, digits)
+		with = append(with, e)
+	}
+	return with
+}
+
 func TestReadPeers(t *testing.T) {
 	for i, cases := range [][]struct {
 		name, file string
@@ -188,12 +197,7 @@ func TestReadPeers(t *testing.T) {
 		for _, c := range cases {
 			t.Run(forms[i].name+"/"+c.name, func(t *testing.T) {
 				entries, err := forms[i].read(strings.NewReader(c.file))
-				var want []exchange.Entry
-				for _, e := range c.entries {
-					e.Key.Fingerprint = fingerprint(t, digits)
-					want = append(want, e)
-				}
-				assert.Equal(t, want, entries)
+				assert.Equal(t, withDigits(t, c.entries), entries)
 				assert.Equal(t, c.faults, reasons(err))
 				if c.faults != nil {
 					var bad *exchange.LineError

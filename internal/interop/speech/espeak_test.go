@@ -42,19 +42,25 @@ func assertSaid(t *testing.T, text string, played []byte) {
 	assert.True(t, bytes.Equal(want, played), "these are other words than %q", text)
 }
 
-// The warning is played, as loud as a voice and as long as its words take, and it is exactly those words: not the forty digits of the fingerprint.
-func TestEspeakSaysTheWarning(t *testing.T) {
-	v := voice(t, "espeak-ng")
-	file := SoundCard(t)
-	require.NoError(t, v.Notify(t.Context(), changed))
-	played, err := os.ReadFile(file)
+// heardWarning checks that the warning was played to the sound card, as loud as a voice and as long as its words take.
+func heardWarning(t *testing.T, card string) (played []byte) {
+	t.Helper()
+	played, err := os.ReadFile(card)
 	require.NoError(t, err)
-
 	heard := Measure(t, played)
 	t.Logf("%.2f s, peak %.2f, RMS %.3f", heard.Seconds, heard.Peak, heard.RMS)
 	assert.True(t, heard.Audible())
 	assert.Greater(t, heard.Seconds, 6.0)
 	assert.Less(t, heard.Seconds, 15.0)
+	return played
+}
+
+// The warning is played, and it is exactly those words: not the forty digits of the fingerprint.
+func TestEspeakSaysTheWarning(t *testing.T) {
+	v := voice(t, "espeak-ng")
+	file := SoundCard(t)
+	require.NoError(t, v.Notify(t.Context(), changed))
+	played := heardWarning(t, file)
 	assertSaid(t, said, played)
 	assert.Less(t, len(played), len(rendered(t, said+" 0A1B2C3D")))
 }
