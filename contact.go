@@ -226,8 +226,12 @@ func (c *EncryptedChat) followContact() {
 	}
 }
 
-// followPolicy applies a policy as SetPolicy does, but for Never: that ends encryption without a word of the user's in this chat, who has to confirm it.
+// followPolicy applies a policy as SetPolicy does, but for Never: that ends encryption without a word of the user's in this chat, who has to confirm it. No
+// policy does not undo Always: the contact may be gone, with the whole file perhaps.
 func (c *EncryptedChat) followPolicy(contact *contacts.Contact) {
+	if contact.Policy == contacts.Inherit && c.Policy() == Always {
+		return
+	}
 	p, err := c.client.policy(contact)
 	if err == nil && p != c.Policy() {
 		if c.setPolicy(p); p == Never {

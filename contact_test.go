@@ -16,6 +16,7 @@ import (
 	"github.com/otrchat/otrchat/contacts/filestore"
 	"github.com/otrchat/otrchat/internal/tap"
 	"github.com/otrchat/otrchat/notify"
+	"github.com/otrchat/otrchat/otrsession"
 )
 
 const bobAddress = "bob@127.0.0.1"
@@ -174,6 +175,26 @@ func TestTrustFromElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.Delete(ctx, bobAddress, saved.Revision))
 	lock(t, a, otrchat.Unverified)
+}
+
+// A contact that is gone, with the whole file perhaps, frees no text in a chat that is up, and neither does a new one without a policy.
+func TestAlwaysOutlivesTheContact(t *testing.T) {
+	store := contacts.NewMemory()
+	change(t, store, policy(otrchat.Always))
+	a, l := meet(t, newUser(t, "alice", &otrchat.Options{Contacts: store, OTRTimeout: soon}), newPeer(t, nil, nil))
+	l.hears()
+	notice(t, a, notify.EncryptionUnanswered)
+	saved, err := store.Load(ctx, bobAddress)
+	require.NoError(t, err)
+	require.NoError(t, store.Delete(ctx, bobAddress, saved.Revision))
+	l.speaks(l.otr.Start())
+	l.turns(otrsession.Encrypted)
+	lock(t, a, otrchat.Unverified)
+	l.speaks(l.otr.End())
+	lock(t, a, otrchat.Ended)
+	require.Equal(t, otrchat.Always, a.Policy())
+	require.NoError(t, a.StopEncryption(ctx))
+	refused(t, a, otrchat.ErrEncryptionRequired)
 }
 
 // A policy that this program does not know changes nothing.

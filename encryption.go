@@ -160,8 +160,8 @@ func (c *EncryptedChat) endUnasked(why notify.Kind) {
 
 // SetPolicy saves the policy with the contact and applies it to this chat at once: Always and Opportunistic ask for encryption, Never ends it.
 // contacts.Inherit goes back to Options.Policy. Other chats with the contact, in other processes too, follow a moment later if the store is a contacts.Watcher,
-// as those of this module are; but where Never comes from elsewhere and ends encryption, the user confirms by StopEncryption to go on without. Errors: an unknown
-// policy, the store's, the chat's or ctx's; if saving fails, nothing changes.
+// as those of this module are; but where Never comes from elsewhere and ends encryption, the user confirms by StopEncryption to go on without, and where the contact
+// loses its policy elsewhere, Always goes on to hold. Errors: an unknown policy, the store's, the chat's or ctx's; if saving fails, nothing changes.
 func (c *EncryptedChat) SetPolicy(ctx context.Context, p Policy) error {
 	if p != contacts.Inherit && !known(p) {
 		return fmt.Errorf("otrchat: policy %d is unknown", p)

@@ -16,7 +16,8 @@ type NotifyMessages int
 const (
 	// NotifyNoMessages tells nothing of messages. It is the default.
 	NotifyNoMessages NotifyMessages = iota
-	// NotifySenders tells that a message came, and from whom.
+	// NotifySenders tells that a message came, and from whom. Of one that came in plain text while the chat was encrypted it tells just that, whatever the
+	// choice: somebody else may have written it (notify.UnencryptedReceived).
 	NotifySenders
 	// NotifyTexts tells the beginning of plain texts as well, of encrypted messages too: they may then be read over a shoulder, on a locked screen or in the
 	// history of a desktop.
@@ -32,8 +33,12 @@ func (c *EncryptedChat) tell(n notify.Notification) {
 	c.events.add(SystemMessage{Kind: n.Kind, Text: n.Body, Warning: n.Urgency > notify.Low})
 	switch n.Kind {
 	case notify.FingerprintChanged, notify.VerifiedFingerprintChanged, notify.RevokedKeyUsed,
-		notify.EncryptionEnded, notify.ConferenceEndedEncryption, notify.EncryptionDisabled:
+		notify.ContactsUnavailable, notify.EncryptionEnded, notify.ConferenceEndedEncryption, notify.EncryptionDisabled:
 		c.client.notify(n)
+	case notify.UnencryptedReceived:
+		if c.client.o.NotifyMessages != NotifyNoMessages { // in the message's place
+			c.client.notify(n)
+		}
 	}
 }
 
@@ -68,11 +73,12 @@ func (c *Client) notify(n notify.Notification) {
 	}
 }
 
-// deliver hands n to the Notifier, and notes in the store that the user was told of a changed key, whatever the Notifier made of it. When the Client is
-// closed meanwhile nothing is noted, so that the key is told of again some other time.
+// deliver hands n to the Notifier, and notes in the store that the user was told of a changed key, whatever the Notifier made of it. When the Client or
+// the queue is closed meanwhile nothing is noted, so that the key is told of again some other time.
 func (c *Client) deliver(ctx context.Context, n notify.Notification) error {
 	err := notify.Multi(c.o.Notifier).Notify(ctx, n) // which catches a panic
-	if n.Kind == notify.FingerprintChanged || n.Kind == notify.VerifiedFingerprintChanged {
+	cut := err != nil && errors.Is(ctx.Err(), context.Canceled)
+	if !cut && (n.Kind == notify.FingerprintChanged || n.Kind == notify.VerifiedFingerprintChanged) {
 		if err := c.announced(n); err != nil {
 			c.o.Logger.Warn("otrchat: noting that the user was told of a key", "contact", n.Contact, "error", err)
 		}

@@ -3,6 +3,7 @@ package otrchat_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,91 @@ func TestNotifyMessages(t *testing.T) {
 			require.NoError(t, alice.Shutdown(limited(t)))
 			require.Empty(t, notes)
 		})
+	}
+}
+
+// Whoever gets a text in plain text into an encrypted chat does not get it onto the user's desktop in the contact's name.
+func TestPlainTextIsNotToldAsTheContacts(t *testing.T) {
+	for _, choice := range []otrchat.NotifyMessages{otrchat.NotifyNoMessages, otrchat.NotifySenders, otrchat.NotifyTexts} {
+		notes := make(told, 16)
+		alice := newUser(t, "alice", &otrchat.Options{NotifyMessages: choice, Notifier: notes})
+		a, l := encrypts(t, alice, newPeer(t, nil, nil))
+		l.says("Call me at 900-12345")
+		notice(t, a, notify.UnencryptedReceived)
+		require.Equal(t, otrchat.Unverified, next[otrchat.Message](t, a).Security)
+		require.NoError(t, alice.Shutdown(limited(t)))
+		if choice != otrchat.NotifyNoMessages {
+			n := notes.heard(t)
+			require.Equal(t, notify.UnencryptedReceived, n.Kind)
+			require.Empty(t, n.Text)
+		}
+		require.Empty(t, notes)
+	}
+}
+
+// lateError is an error whose text is there when what it waits for has happened, or soon.
+type lateError struct{ after <-chan struct{} }
+
+func (e lateError) Error() string {
+	brief, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	select {
+	case <-e.after:
+	case <-brief.Done():
+	}
+	return "late"
+}
+
+// over is a context that ended with an error.
+type over struct {
+	context.Context
+	err error
+}
+
+func (o over) Err() error { return o.err }
+
+// A Shutdown whose context ends does not take a warning for given that it has cut short.
+func TestShutdownCutsShort(t *testing.T) {
+	store, asked, returned := contacts.NewMemory(), make(chan struct{}, 1), make(chan struct{})
+	alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Notifier: notify.Func(func(ctx context.Context, _ notify.Notification) error {
+		asked <- struct{}{}
+		<-ctx.Done()
+		close(returned)
+		return ctx.Err()
+	})})
+	opens(t, alice, bobKey, nil)
+	opens(t, alice, malloryKey, nil)
+	<-asked
+	announced := make(chan struct{})
+	go func() { // for as long as Shutdown tells its error
+		defer close(announced)
+		for c, err := range changesOfBob(t, store) {
+			if err != nil || len(c.Keys) > 1 && c.Keys[1].Unannounced.IsZero() {
+				return
+			}
+		}
+	}()
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	require.Error(t, alice.Shutdown(over{ended, lateError{announced}}))
+	<-returned
+	saved, err := store.Load(ctx, bobAddress)
+	require.NoError(t, err)
+	require.NotZero(t, saved.Keys[1].Unannounced)
+}
+
+// changesOfBob yields Bob each time that he changes.
+func changesOfBob(t testing.TB, store contacts.Watcher) iter.Seq2[contacts.Contact, error] {
+	return func(yield func(contacts.Contact, error) bool) {
+		for _, err := range store.Watch(t.Context()) {
+			if err != nil {
+				yield(contacts.Contact{}, err)
+				return
+			}
+			if c, err := store.Load(ctx, bobAddress); !yield(c, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -44,8 +44,9 @@ type Options struct {
 	// A contacts.Watcher is watched while there are chats, which follow what is changed elsewhere.
 	// Default: a store in memory, which forgets everything with the process.
 	Contacts contacts.Store
-	// Notifier tells the user what must not wait until they look at the chat, besides the events there: of changed and revoked keys (notify.Critical), of
-	// encryption that ended, of a peer that asks for verification, and of messages where NotifyMessages says so. Default: nobody.
+	// Notifier tells the user what must not wait until they look at the chat, besides the events there: of changed and revoked keys, and contacts that cannot
+	// be read or saved (notify.Critical), of encryption that ended, of a peer that asks for verification, and of messages where NotifyMessages says so.
+	// Default: nobody.
 	Notifier notify.Notifier
 	// NotifyMessages says what Notifier is told of messages that come. Default: NotifyNoMessages.
 	NotifyMessages NotifyMessages

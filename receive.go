@@ -103,7 +103,7 @@ func (c *EncryptedChat) text(in incoming) int {
 	case kind.IsProtocol():
 		return msrp.StatusBadRequest // nobody could read it
 	}
-	c.show(in, otrsession.StripTag(in.body), false)
+	c.tellOf(c.show(in, otrsession.StripTag(in.body), false))
 	return msrp.StatusOK
 }
 
@@ -167,26 +167,31 @@ func (c *EncryptedChat) decrypt(in incoming) int {
 	if step.HasMessage && !step.Encrypted {
 		c.plainTextCame()
 	}
-	code := msrp.StatusOK
+	code, warned := msrp.StatusOK, false
 	for _, e := range step.Events {
 		c.otrEvent(e)
 		switch e.Type {
 		case otrsession.EventUnreadable, otrsession.EventUnrecognized, otrsession.EventOtherInstance:
 			code = msrp.StatusBadRequest
+		case otrsession.EventUnencrypted:
+			warned = true
 		}
 	}
 	if step.HasMessage {
-		c.show(in, step.Plaintext, step.Encrypted)
+		m := c.show(in, step.Plaintext, step.Encrypted)
+		if !warned {
+			c.tellOf(m)
+		}
 	}
 	return code
 }
 
 // show makes a Message of a text.
-func (c *EncryptedChat) show(in incoming, text []byte, encrypted bool) {
+func (c *EncryptedChat) show(in incoming, text []byte, encrypted bool) Message {
 	s := strings.ReplaceAll(strings.ToValidUTF8(string(text), "\uFFFD"), "\x00", "\uFFFD")
 	m := Message{Text: s, ContentType: in.mediaType, Time: in.time, Encrypted: encrypted, Security: c.Security()}
 	c.events.add(m)
-	c.tellOf(m)
+	return m
 }
 
 // plainTextCame ends the waiting for the peer's answer to our request for encryption: the peer writes without.
