@@ -28,7 +28,7 @@ const (
 // Contact; {name} for DisplayName with Contact in parentheses, as anybody may choose any name, or for Contact alone; {fingerprint} and {text}
 // for Fingerprint and Text, in kinds whose English text has them.
 type Text struct {
-	Title  string `json:"title,omitempty"`  // one short line
+	Title  string `json:"title"`            // one short line
 	Body   string `json:"body"`             // the whole notice; it is also what a chat shows among its messages
 	Spoken string `json:"spoken,omitempty"` // what a voice says; default: title and body
 }

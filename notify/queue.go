@@ -116,7 +116,7 @@ func NewQueue(o *QueueOptions) (*Queue, error) {
 
 // Notify takes n and returns at once; Stats and QueueOptions.Logger tell what became of it. Each text is cut to 4,096 bytes. Nothing of ctx reaches
 // the delivery, which goes on when the caller has given up. The error is ErrClosed after Shutdown or Close, else nil.
-func (q *Queue) Notify(_ context.Context, n Notification) error {
+func (q *Queue) Notify(ctx context.Context, n Notification) error {
 	for _, text := range []*string{&n.Contact, &n.DisplayName, &n.Fingerprint, &n.Text, &n.Title, &n.Body, &n.Spoken} {
 		*text = plain.Cut(*text, maxFilled)
 	}

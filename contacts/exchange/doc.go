@@ -9,8 +9,8 @@
 //
 // # libotr
 //
-// There is no specification of the file but libotr's source text (version 4.1.1, otrl_privkey_read_fingerprints_FILEp). We take from a file what
-// libotr takes from it, but refuse, and tell, lines that are no good, where libotr passes over them, and these that it understands in some way:
+// There is no specification of the file but libotr's source text (version 4.1.1, otrl_privkey_read_fingerprints_FILEp). A file means here what it means
+// to libotr. But bad lines are reported, where libotr passes over them in silence, and these, which libotr reads in some way, are bad lines too:
 //
 //   - without an end at the end of the file, or of more than 999 bytes;
 //   - with more than five fields, or a carriage return that is not at the end;

@@ -5,8 +5,7 @@
 //
 //	                                      freedesktop.org        Windows                   macOS
 //	title, body, name of the program      yes                    yes                       yes
-//	takes the place of the last one       yes                    yes                       no, it is stacked
-//	of the same kind and contact
+//	replaces the last of the same Topic   yes                    yes                       no, it is stacked
 //	urgency                               low, normal, critical  critical is shown longer  no
 //	icon                                  name or file           file                      no
 //

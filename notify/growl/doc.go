@@ -1,5 +1,5 @@
 // Package growl shows notifications by a Growl server, on this machine or another: Growl for Windows, growl-for-linux, Snarl, Growl for OS X and
-// whatever else speaks the Growl Notification Transport Protocol (GNTP) 1.0. What of the protocol is done is listed in docs/gntp.md.
+// whatever else speaks the Growl Notification Transport Protocol (GNTP) 1.0. docs/gntp.md lists what of the protocol is supported.
 //
 // The [Notifier] registers its program and the kinds of notifications when it has the first one to deliver, and again when the server has
 // forgotten them. A Critical notification stays until the user has seen it, and a notification replaces the last one of the same Topic,
@@ -18,13 +18,13 @@
 // # Security
 //
 // Title and body may come from the peer. They are one header each: control characters are removed, but for the line breaks of a body, which the
-// protocol writes as a bare LF, so no text can begin a header of its own, and none can pass for a reference to an image. Contacts' addresses are not
-// sent, but as far as the title and the body hold them; the number that lets a notification replace another is a hash of the address, which who knows the
-// address can compute as well. Errors hold neither a text of a notification nor the password.
+// protocol writes as a bare LF, so no text can begin a header of its own, and none can pass for a reference to an image. The address of a contact is
+// sent only where the title or the body holds it. The number by which a notification replaces another is a hash of the address: whoever guesses the address
+// can check the guess. Errors hold neither a text of a notification nor the password.
 //
-// GNTP is of 2008. Without a [Options.Password] it has no security at all, and is for this machine only, unless [Options.AllowPlaintext] is set; every local
-// user can listen on the port while no server does. With one, whoever sees a message on the way can guess passwords at the speed of a hash: take a long random
-// one. Encryption is AES-192 in CBC without authentication, so who can change what is on the way can garble a notification, or suppress it and say
-// that all is well, since answers prove nothing; a notification that was seen can be shown again. A Notifier with a password never sends anything without it,
-// nor with a lesser hash or cipher than Options have, whatever a server answers.
+// GNTP is of 2008. Without [Options.Password] it has no security at all, and is for this machine only, unless [Options.AllowPlaintext] is set; every local
+// user can listen on the port while no server does. With a password, whoever sees a message on the way can guess passwords at the speed of a hash: take a long
+// random one. Encryption is AES-192 in CBC without authentication. Whoever can change what is on the way can garble a notification, show again one that
+// they saw, or suppress one and report success, since answers prove nothing. A Notifier with a password never sends anything without it, nor with a lesser hash
+// or cipher than those of its Options, whatever a server answers.
 package growl

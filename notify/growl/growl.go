@@ -19,7 +19,7 @@ const (
 	maxDescription = 200
 )
 
-// ErrUnavailable is the error when no server could be reached. It comes with the address and the reason.
+// ErrUnavailable is the error when no server could be reached. The text of the error has the address and the reason.
 var ErrUnavailable = errors.New("growl: no server")
 
 // ErrProtocol is the error when what answers speaks no GNTP, or breaks its rules.
@@ -49,9 +49,9 @@ type Notifier struct {
 	registered bool          // guarded by turn
 }
 
-// Notify has n shown, and returns when the server has said that it took it. What Title and Body hold is cleaned and shortened as the package comment says; a
-// notification without a Title has its Kind for one. Errors are those of ctx, context.DeadlineExceeded after 10 s, and what wraps [ErrUnavailable], [ErrProtocol]
-// or [*ServerError].
+// Notify has n shown, and returns when the server has said that it took it, which takes at most 10 seconds. Title and Body are cleaned and cut as the
+// package comment says; a notification without a Title has its Kind for one. Errors: [ErrUnavailable], [ErrProtocol], ctx's, context.DeadlineExceeded, a
+// [*ServerError], or that of the connection.
 func (g *Notifier) Notify(ctx context.Context, n notify.Notification) error {
 	return g.work(ctx, func(ctx context.Context) error {
 		request := g.notification(n)

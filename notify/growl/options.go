@@ -54,9 +54,9 @@ type Options struct {
 	Address string
 	// Password is the one that the server's user has set. UTF-8, at most 1,024 bytes. Default: empty, requests are neither authenticated nor encrypted.
 	Password string
-	// Hash is for servers that know no better. Default: SHA256 with a Password.
+	// Hash makes the key of the Password. Set it only for a server that knows nothing better. Default: SHA256; without a Password there is none.
 	Hash Hash
-	// Cipher is for servers that know no better. Default: AES with a Password. Without one there is none.
+	// Cipher encrypts. Set it only for a server that knows nothing better. Default: AES; without a Password there is none.
 	Cipher Cipher
 	// AllowPlaintext lets requests that are not encrypted go to another machine, so that whoever is on the way reads who writes to whom, and what the
 	// notifications say. Default: false, only to an address of the loopback interface, or to the name localhost.
