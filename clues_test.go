@@ -101,6 +101,7 @@ func TestEveryClueOfBlink(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, contacts.Always, saved.Policy)
 		require.Len(t, saved.Keys, 2)
+		require.Zero(t, saved.Keys[1].Unannounced, "the user was told")
 		require.Equal(t, contacts.VerifiedManually, saved.Keys[0].Trust)
 	})
 }

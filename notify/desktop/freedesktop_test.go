@@ -70,7 +70,7 @@ var hostile = []struct{ text, title, plain, markup string }{
 	{"a\nb\x1b[2J\x00\u202ec\xff", "a b[2Jc\uFFFD", "a\nb[2Jc\uFFFD", "a\nb[2Jc\uFFFD"},
 	{"--help", "--help", "--help", "--help"},
 	{"'; $(echo x) `echo x` \" \\ %s", "'; $(echo x) `echo x` \" \\ %s", "'; $(echo x) `echo x` \" \\ %s", "'; $(echo x) `echo x` \" \\ %s"},
-	{strings.Repeat("<", 1<<20), strings.Repeat("<", maxTitle-3) + "…", strings.Repeat("<", maxBody-3) + "…", strings.Repeat("&lt;", maxBody-3) + "…"},
+	{strings.Repeat("<", 1<<20), strings.Repeat("<", 256-3) + "…", strings.Repeat("<", 1024-3) + "…", strings.Repeat("&lt;", 1024-3) + "…"},
 }
 
 func TestHostileText(t *testing.T) {

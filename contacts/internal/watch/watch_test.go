@@ -43,7 +43,7 @@ func TestChanges(t *testing.T) {
 		"deleted":                   {[]map[string]uint64{{"a": 1}, {}}, []string{"a"}},
 		"revision 0":                {[]map[string]uint64{{"a": 0}, {"b": 0}}, []string{"a", "b"}},
 		"in the order of addresses": {[]map[string]uint64{{"d": 1, "e": 1}, {"c": 2, "a": 3, "e": 1, "b": 1}}, []string{"a", "b", "c", "d"}},
-		"step by step":              {[]map[string]uint64{{}, {"a": 1}, {"a": 1}, {"a": 2}, nil}, []string{"a", "a", "a"}},
+		"step by step":              {[]map[string]uint64{{}, {"a": 1}, {"a": 1}, {"a": 1}, {"a": 2}, nil}, []string{"a", "a", "a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			snapshot, wait := script(c.snapshots...)

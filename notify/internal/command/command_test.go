@@ -50,6 +50,8 @@ func TestFind(t *testing.T) {
 	require.ErrorIs(t, err, exec.ErrDot)
 	_, err = (&Command{Path: "./speaker"}).Run(t.Context())
 	require.ErrorIs(t, err, exec.ErrDot)
+	_, err = (&Command{Path: filepath.Join(here, "absent")}).Run(t.Context())
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestRun(t *testing.T) {
@@ -110,6 +112,10 @@ func TestFailsWith(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+	c := shell(t, "echo 'error: no device' >&2; exit 3")
+	c.FailsWith = "error: "
+	_, err := c.Run(t.Context())
+	require.EqualError(t, err, "sh: exit status 3: error: no device", "where it tells, too, that counts")
 }
 
 func TestOutputIsBounded(t *testing.T) {
@@ -134,14 +140,22 @@ func TestOutputIsBounded(t *testing.T) {
 func TestTail(t *testing.T) {
 	for _, size := range []int{1, 7, maxOutput - 1, maxOutput, maxOutput + 1, 3 * maxOutput} {
 		var got tail
-		all := strings.Repeat("0123456789abcde ", 3*maxOutput/16)
-		for rest := all; rest != ""; {
-			n, err := got.Write([]byte(rest[:min(size, len(rest))]))
-			require.NoError(t, err)
-			rest = rest[n:]
+		write := func(all string) {
+			for rest := all; rest != ""; {
+				n, err := got.Write([]byte(rest[:min(size, len(rest))]))
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(got.kept), maxOutput)
+				rest = rest[n:]
+			}
 		}
+		whole := strings.Repeat("0123456789abcde ", maxOutput/16)
+		write(whole)
+		require.Equal(t, whole, got.String(), "writes of %d bytes", size)
+		got = tail{}
+		all := strings.Repeat(whole, 3) + "x"
+		write(all)
 		assert.Equal(t, all[len(all)-maxOutput:], string(got.kept), "writes of %d bytes", size)
-		assert.True(t, strings.HasPrefix(got.String(), "0123456789abcde "))
+		assert.Equal(t, all[len(all)-maxOutput+15:], got.String(), "it begins with a whole word")
 	}
 }
 

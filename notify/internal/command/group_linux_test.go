@@ -3,12 +3,15 @@ package command
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 )
 
 // Children that ignore every polite signal and hold the pipes are ended with the program, when the context ends and when the program does.
@@ -44,6 +47,14 @@ func TestChildrenEnd(t *testing.T) {
 			require.Eventually(t, func() bool { return ended(pid) }, 20*time.Second, 5*time.Millisecond)
 		})
 	}
+}
+
+// There is nobody left to kill, which package os/exec knows by that error.
+func TestKillNobody(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), foreign.Need(t, "true"))
+	group(cmd)
+	require.NoError(t, cmd.Run())
+	require.Equal(t, os.ErrProcessDone, killGroup(cmd))
 }
 
 // ended tells whether a process is gone, or dead and not collected yet by whoever inherited it.
