@@ -162,7 +162,10 @@ func TestTrustFromElsewhere(t *testing.T) {
 	require.Equal(t, otrchat.SecurityChange{Security: otrchat.Verified, Previous: otrchat.Unverified, Fingerprint: fp}, next[otrchat.SecurityChange](t, a))
 	lock(t, other, otrchat.Verified)
 
-	change(t, store, func(c *contacts.Contact) { require.NoError(t, c.Revoke(contacts.Fingerprint(fp))) })
+	change(t, store, func(c *contacts.Contact) {
+		c.DisplayName = "Robert"
+		require.NoError(t, c.Revoke(contacts.Fingerprint(fp)))
+	})
 	for _, chat := range []*otrchat.EncryptedChat{a, other} {
 		require.Contains(t, notice(t, chat, notify.RevokedKeyUsed).Text, fp.String())
 		lock(t, chat, otrchat.Changed)
@@ -170,6 +173,7 @@ func TestTrustFromElsewhere(t *testing.T) {
 	n := notes.heard(t)
 	require.Equal(t, notify.RevokedKeyUsed, n.Kind)
 	require.Equal(t, notify.Critical, n.Urgency)
+	require.Equal(t, "Robert", n.DisplayName)
 
 	saved, err := store.Load(ctx, bobAddress)
 	require.NoError(t, err)
