@@ -129,6 +129,10 @@ func (f *freedesktop) connect(ctx context.Context) (*bus, error) {
 		if raw, err = f.dial(ctx, socket); err != nil {
 			continue
 		}
+		if err = checkPeer(raw); err != nil {
+			_ = raw.Close()
+			continue
+		}
 		var b *bus
 		if b, err = open(ctx, raw); err == nil {
 			return b, nil

@@ -26,7 +26,7 @@
 // Title, body and contact may come from the peer. Control characters and those that turn the direction of text are removed, markup is escaped where
 // the desktop reads any, and programs get constant arguments and the text on their standard input, so neither a shell nor the list of processes sees it.
 // What is shown can be read over a shoulder, on a locked screen and in the history of the desktop, and every program of the user's session that
-// may watch the bus can read it. The bus and the service are trusted: they are the user's own. A bus is never started, and file
-// descriptors are not accepted. Errors hold no text of a notification. A notification is replaced only at the service, and on the connection, that gave it its
+// may watch the bus can read it. The bus and the service are trusted: they are the user's own. On Linux a bus of another user's, but root, is refused: once the
+// user's has ended, others may take its address. A bus is never started, and file descriptors are not accepted. Errors hold no text of a notification. A notification is replaced only at the service, and on the connection, that gave it its
 // number: elsewhere it would be another program's.
 package desktop
