@@ -19,7 +19,9 @@ func checkPeer(raw net.Conn) error {
 		return err
 	}
 	var peer *syscall.Ucred
-	failed := c.Control(func(fd uintptr) { peer, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED) })
+	failed := c.Control(func(fd uintptr) {
+		peer, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+	})
 	if err := errors.Join(failed, err); err != nil {
 		return err
 	}

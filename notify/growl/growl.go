@@ -28,7 +28,7 @@ var ErrProtocol = errors.New("growl: not a GNTP server")
 // ServerError is a request that the server has refused.
 type ServerError struct {
 	Code        int    // GNTP's Error-Code, such as 400 for a wrong password; 0 where the server gives none, as growl-for-linux
-	Description string // one line of at most 200 bytes, in the server's words; it may be empty
+	Description string // one line of at most 200 bytes, in the server's words, "…" for those of the notification; it may be empty
 }
 
 // GNTP's codes for a program or a kind of notification that was not registered.
@@ -178,5 +178,7 @@ func (g *Notifier) judge(m, answer *gntp.Message) (*gntp.Message, error) {
 	if err != nil {
 		code = 0
 	}
-	return nil, &ServerError{Code: int(code), Description: plain.Line(head.Value("Error-Description"), maxDescription)}
+	// A server may quote what it was to show.
+	description := plain.Hide(head.Value("Error-Description"), m.Head().Value("Notification-Title"), m.Head().Value("Notification-Text"))
+	return nil, &ServerError{Code: int(code), Description: plain.Line(description, maxDescription)}
 }

@@ -327,6 +327,21 @@ func TestLongAnswer(t *testing.T) {
 	assert.Equal(t, 16<<10, <-written)
 }
 
+// An error may end in a log: what a server quotes of the notification does not, not even where the description is cut.
+func TestServerErrorQuotesNothing(t *testing.T) {
+	s := newServer(t, "")
+	s.answer = func(m *gntp.Message) *gntp.Message {
+		if m.Type == gntp.Register {
+			return &gntp.Message{Type: gntp.OK}
+		}
+		return refusal("500", "cannot show "+m.Head().Value("Notification-Title")+": "+m.Head().Value("Notification-Text"))
+	}
+	err := s.notifier(growl.Options{}).Notify(t.Context(), notify.Notification{Title: "Bob", Body: "<meet> " + strings.Repeat("midnight", 40)})
+	var refused *growl.ServerError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "cannot show …: <…> …", refused.Description)
+}
+
 func TestServerErrorIsCleaned(t *testing.T) {
 	for text, want := range map[string]growl.ServerError{
 		"GNTP/1.0 -ERROR Invalid request\r\nError-Description: Invalid request\r\n\r\n":               {Code: 0, Description: "Invalid request"},

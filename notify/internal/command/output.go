@@ -1,7 +1,6 @@
 package command
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/otrchat/otrchat/notify/internal/plain"
@@ -39,20 +38,7 @@ func (t *tail) String() string {
 	return s
 }
 
-var word = regexp.MustCompile(`[\pL\pM\pN]+`)
-
 // hide makes one line of a program's output, without the words that nobody may read.
 func (c *Command) hide(output string) string {
-	secret := make(map[string]bool)
-	for _, text := range append([]string{c.Stdin, c.Hide}, c.Args...) {
-		for _, w := range word.FindAllString(text, -1) {
-			secret[w] = true
-		}
-	}
-	return word.ReplaceAllStringFunc(plain.Line(output, maxOutput), func(w string) string {
-		if secret[w] {
-			return "…"
-		}
-		return w
-	})
+	return plain.Hide(plain.Line(output, maxOutput), append([]string{c.Stdin, c.Hide}, c.Args...)...)
 }

@@ -1,5 +1,5 @@
 // Package plain cleans text that came from a peer before a notifier shows, speaks or logs it: [Line] for one line, [Text] for several,
-// [Cut] for what may stay as it is but not as long.
+// [Cut] for what may stay as it is but not as long. [Hide] takes such text out of what others say.
 //
 // # Concurrency
 //

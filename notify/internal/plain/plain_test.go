@@ -97,3 +97,8 @@ func FuzzLine(f *testing.F) {
 		assert.Equal(t, text, plain.Text(text, max(limit, 0)))
 	})
 }
+
+func TestHide(t *testing.T) {
+	assert.Equal(t, "error: … “…”-… of Bobby", plain.Hide("error: Bob “Käse”-42 of Bobby", "Bob, Käse!", "", "42"))
+	assert.Equal(t, "nothing is secret", plain.Hide("nothing is secret"))
+}
