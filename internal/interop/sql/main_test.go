@@ -84,13 +84,13 @@ func (d database) shared(t *testing.T, name string) {
 
 // both are the tests that are the same for both databases.
 func (d database) both(t *testing.T) {
+	t.Run("processes", func(t *testing.T) { processes(t, d) }) // not in parallel: they take the whole machine
 	for name, test := range map[string]func(t *testing.T, d database){
 		"migrations at the same time":   migrations,
 		"tables of a newer version":     newer,
 		"owners":                        owners,
 		"rows that somebody else wrote": strangers,
 		"a context ends":                contextEnds,
-		"processes":                     processes,
 		"changes by hand":               byHand,
 		"contexts end at any moment":    func(t *testing.T, d database) { interrupted(t, d.store(t, d.open(t, d.dsn(t)))) },
 	} {

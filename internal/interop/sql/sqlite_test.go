@@ -3,7 +3,6 @@
 package sql
 
 import (
-	"crypto/rand"
 	"path/filepath"
 	"testing"
 
@@ -20,17 +19,16 @@ func file(settings string) database {
 }
 
 func TestSQLite(t *testing.T) {
-	for _, settings := range []string{"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)", "?_pragma=journal_mode(wal)"} {
+	for _, settings := range []string{"?_pragma=busy_timeout(0)&_pragma=foreign_keys(1)&_pragma=synchronous(off)", "?_pragma=journal_mode(wal)"} {
 		file(settings).conformance(t, settings)
 		file(settings).shared(t, settings)
 	}
-	database{"sqlite", sqlstore.SQLite, func(testing.TB) string { return "file:" + rand.Text() + "?mode=memory&cache=shared" }}.conformance(t, "shared cache")
 	t.Run("one connection", func(t *testing.T) {
 		t.Parallel()
 		storetest.Run(t, func(t *testing.T) contacts.Store { return memory(t) })
 		t.Run("contexts end at any moment", func(t *testing.T) { interrupted(t, memory(t)) })
 	})
-	file("").both(t)
+	file("?_pragma=synchronous(off)").both(t) // none of them turns the machine off
 }
 
 // memory is a database that goes with its only connection.
