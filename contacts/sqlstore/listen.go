@@ -36,10 +36,14 @@ func (w *watcher) hear(ctx context.Context) error {
 	return watch.Sleep(ctx, interval)
 }
 
-// call takes a connection to listen on. It tells whether that worked.
+// call takes a connection to listen on. It tells whether that worked. The last one that DB.SetMaxOpenConns allows stays for the calls, which would wait for it for ever.
 func (w *watcher) call(ctx context.Context) bool {
 	conn, err := w.store.db.Conn(ctx)
 	if err != nil {
+		return false
+	}
+	if pool := w.store.db.Stats(); pool.MaxOpenConnections > 0 && pool.InUse >= pool.MaxOpenConnections {
+		_ = conn.Close()
 		return false
 	}
 	w.listening = conn

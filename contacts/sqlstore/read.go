@@ -8,7 +8,10 @@ import (
 	"github.com/otrchat/otrchat/contacts"
 )
 
-const pageLength = 50
+const (
+	pageLength = 50
+	maxRows    = pageLength * contacts.MaxKeys // that a query can find
+)
 
 // All implements [contacts.Store]. It reads 50 contacts at a time and holds no connection while the loop runs. A contact that cannot be right ends it with a [*RowError].
 func (s *Store) All(ctx context.Context) iter.Seq2[contacts.Contact, error] {
@@ -50,6 +53,9 @@ func (s *Store) rows(ctx context.Context, query string, args ...any) (all []row,
 		var r row
 		if err := r.scan(rows); err != nil {
 			return err
+		}
+		if len(all) == maxRows {
+			return &RowError{r.address.String, errKeys}
 		}
 		if r.address.Valid {
 			all = append(all, r)

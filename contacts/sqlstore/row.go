@@ -26,6 +26,7 @@ var (
 	errType     = errors.New("a column has a value of another type")
 	errAddress  = errors.New("its address is not in the normal form")
 	errRevision = errors.New("its revision is no positive number")
+	errKeys     = errors.New("it has too many keys")
 )
 
 // row is one row of a query that begins with columns. Each column is NULL where there is no contact, or no key.

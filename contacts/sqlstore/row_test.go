@@ -73,6 +73,23 @@ func TestRowsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// However many keys somebody has given a contact, no more rows are read than a page of contacts may have.
+func TestTooManyKeys(t *testing.T) {
+	for most, want := range map[int]string{contacts.MaxKeys + 1: "Keys: more than 64", 50 * contacts.MaxKeys: "Keys: more than 64", 50*contacts.MaxKeys + 1: "it has too many keys"} {
+		d := newDatabase()
+		s := open(t, d)
+		_, err := s.Save(t.Context(), storetest.Sample(alice))
+		require.NoError(t, err)
+		n := name{"", alice}
+		d.tables.keys[n] = slices.Repeat(d.tables.keys[n][:1], most)
+		_, err = s.Load(t.Context(), alice)
+		var bad *sqlstore.RowError
+		require.ErrorAs(t, err, &bad)
+		assert.Equal(t, alice, bad.Address)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func TestAddressThatIsNotNormalised(t *testing.T) {
 	d := newDatabase()
 	s := open(t, d)

@@ -87,6 +87,7 @@ func TestWatchEndsWithTheDatabase(t *testing.T) {
 type listener struct {
 	*sqlstore.Store
 	d         *database
+	db        *sql.DB
 	wake      chan error // what Listen returns
 	listening []string   // the statements
 }
@@ -94,6 +95,7 @@ type listener struct {
 func newListener(t *testing.T, owner string) *listener {
 	l := &listener{d: newDatabase(), wake: make(chan error, 1)}
 	db := l.d.open()
+	l.db = db
 	t.Cleanup(func() {
 		assert.Zero(t, db.Stats().InUse, "connections in use")
 		assert.NoError(t, db.Close())
@@ -174,5 +176,26 @@ func TestWatchCannotListen(t *testing.T) {
 			save(t, l.Store, alice)
 		})
 		assert.Equal(t, []told{{alice, nil, 6 * time.Second}, {"", context.DeadlineExceeded, 10 * time.Second}}, got)
+	})
+}
+
+// A Watch that would take the last connection that there may be looks every second instead: the calls, its own too, need one.
+func TestWatchLeavesAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener(t, "")
+		l.db.SetMaxOpenConns(2)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		second := make(chan []told, 1)
+		got := watching(ctx, l.Store, func() {
+			time.Sleep(time.Second)
+			second <- watching(ctx, l.Store, func() {
+				time.Sleep(1500 * time.Millisecond)
+				save(t, l.Store, alice)
+			})
+		})
+		assert.Equal(t, []told{{"", context.DeadlineExceeded, 10 * time.Second}}, got, "it listens, and nobody has woken it")
+		assert.Equal(t, []told{{alice, nil, 2 * time.Second}, {"", context.DeadlineExceeded, 9 * time.Second}}, <-second)
+		assert.Len(t, l.listening, 1)
 	})
 }
