@@ -21,6 +21,7 @@ type database struct {
 	turn   chan struct{}           // holds one token while a transaction is open
 	before func(what string) error // if set, its error takes the place of "BEGIN", of a statement, or of "COMMIT"
 	after  func(what string) error // the same, but what fails has been done
+	torn   *int                    // if set, the connection is lost after as many rows, counted down
 }
 
 func newDatabase() *database { return &database{turn: make(chan struct{}, 1)} }
@@ -106,8 +107,12 @@ func (c *conn) QueryContext(_ context.Context, statement string, args []driver.N
 		t = c.tx
 	}
 	rows, err := t.run(statement, values)
+	left := c.db.torn
 	c.db.mu.Unlock()
-	return rows, errors.Join(err, c.db.hook(&c.db.after, statement))
+	if err = errors.Join(err, c.db.hook(&c.db.after, statement)); err != nil || left == nil {
+		return rows, err
+	}
+	return &tornRows{rows, left}, nil
 }
 
 type name [2]string // owner and address
@@ -282,4 +287,17 @@ func (r *rows) Next(to []driver.Value) error {
 	copy(to, (*r)[0])
 	*r = (*r)[1:]
 	return nil
+}
+
+// tornRows are the rows that come before the connection is lost.
+type tornRows struct {
+	*rows
+	left *int
+}
+
+func (r *tornRows) Next(to []driver.Value) error {
+	if *r.left--; *r.left < 0 {
+		return errLost
+	}
+	return r.rows.Next(to)
 }

@@ -97,6 +97,30 @@ func loseAt(t *testing.T, n int, after bool, change func(s *sqlstore.Store, stor
 	return true
 }
 
+// A connection that is lost in the middle of what is read is an error: half of a contact's keys, or of the contacts, are none.
+func TestConnectionIsLostWhileReading(t *testing.T) {
+	d := newDatabase()
+	s := open(t, d)
+	for _, address := range []string{alice, "bob@example.com"} {
+		_, err := s.Save(t.Context(), storetest.Sample(address))
+		require.NoError(t, err)
+	}
+	for method, read := range map[string]func() error{
+		"Load":  func() error { _, err := s.Load(t.Context(), alice); return err },
+		"All":   func() error { return calls["All"](t, s) },
+		"Watch": func() error { return calls["Watch"](t, s) },
+	} {
+		n, err := -1, errLost
+		for ; err != nil; n++ {
+			require.ErrorIs(t, err, errLost, "%s after %d rows", method, n)
+			left := n + 1
+			d.torn = &left
+			err = read()
+		}
+		assert.GreaterOrEqual(t, n, map[string]int{"Load": 5, "All": 9, "Watch": 5}[method], method)
+	}
+}
+
 // When the answer to a commit is lost, Update finds out what became of it.
 func TestAnswerToCommitIsLost(t *testing.T) {
 	d := newDatabase()
@@ -199,6 +223,13 @@ func TestContextEndsWhileTheDatabaseIsBusy(t *testing.T) {
 
 		waiting, give := context.WithCancel(t.Context())
 		first := make(chan error)
+		begun := 0
+		d.set(func(what string) error {
+			if what == "BEGIN" {
+				begun++
+			}
+			return nil
+		}, nil)
 		go func() {
 			_, err := s.Save(waiting, contacts.Contact{Address: alice})
 			first <- err
@@ -207,6 +238,7 @@ func TestContextEndsWhileTheDatabaseIsBusy(t *testing.T) {
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.Equal(t, context.DeadlineExceeded, s.Delete(ctx, alice, 1), "while another call of the same Store waits")
+		assert.Equal(t, 1, begun, "of one Store a single call asks SQLite")
 		give()
 		require.Equal(t, context.Canceled, <-first)
 	})

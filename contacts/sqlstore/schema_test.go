@@ -112,6 +112,28 @@ func TestMigrations(t *testing.T) {
 	assert.Equal(t, append(one, two...), *made)
 }
 
+// With PostgreSQL a migration waits for others, and from the second on for changes that are under way. SQLite has no such statements and needs none.
+func TestMigrationsWait(t *testing.T) {
+	defer sqlstore.AddMigration("ALTER TABLE otrchat_keys ADD COLUMN a TEXT")()
+	for dialect, want := range map[sqlstore.Dialect]string{
+		sqlstore.SQLite:     "BEGIN CREATE CREATE CREATE CREATE COMMIT BEGIN CREATE ALTER COMMIT",
+		sqlstore.PostgreSQL: "BEGIN pg_advisory_xact_lock CREATE CREATE CREATE CREATE COMMIT BEGIN pg_advisory_xact_lock CREATE LOCK ALTER COMMIT",
+	} {
+		d := newDatabase()
+		var steps []string
+		d.set(func(what string) error {
+			what, _, _ = strings.Cut(strings.TrimPrefix(what, "SELECT "), "(")
+			switch first := strings.Fields(what)[0]; first {
+			case "BEGIN", "COMMIT", "CREATE", "ALTER", "LOCK", "pg_advisory_xact_lock":
+				steps = append(steps, first)
+			}
+			return nil
+		}, nil)
+		require.NoError(t, speaking(t, d, dialect).Migrate(t.Context()))
+		assert.Equal(t, want, strings.Join(steps, " "))
+	}
+}
+
 // A migration that fails half-way is undone; the next call begins where it began.
 func TestMigrationIsUndone(t *testing.T) {
 	defer sqlstore.AddMigration("ALTER TABLE otrchat_keys ADD COLUMN a TEXT;\nALTER TABLE otrchat_owners ADD COLUMN b TEXT;\n")()

@@ -26,12 +26,18 @@ func open(t *testing.T, d *database) *sqlstore.Store {
 // unmade returns a store in the database as it is.
 func unmade(t *testing.T, d *database) *sqlstore.Store {
 	t.Helper()
+	return speaking(t, d, sqlstore.SQLite)
+}
+
+// speaking returns a store that speaks a dialect with the database.
+func speaking(t *testing.T, d *database, dialect sqlstore.Dialect) *sqlstore.Store {
+	t.Helper()
 	db := d.open()
 	t.Cleanup(func() {
 		assert.Zero(t, db.Stats().InUse, "connections in use")
 		assert.NoError(t, db.Close())
 	})
-	s, err := sqlstore.New(&sqlstore.Options{DB: db, Dialect: sqlstore.SQLite})
+	s, err := sqlstore.New(&sqlstore.Options{DB: db, Dialect: dialect})
 	require.NoError(t, err)
 	return s
 }
@@ -53,6 +59,7 @@ func TestOptions(t *testing.T) {
 		{&sqlstore.Options{DB: db, Dialect: 9}, "Options.Dialect is neither"},
 		{&sqlstore.Options{DB: db, Dialect: sqlstore.SQLite, Owner: strings.Repeat("x", sqlstore.MaxOwner+1)}, "Options.Owner is longer"},
 		{&sqlstore.Options{DB: db, Dialect: sqlstore.SQLite, Owner: "a\x00"}, "Options.Owner is not UTF-8"},
+		{&sqlstore.Options{DB: db, Dialect: sqlstore.SQLite, Owner: "\x00"}, "Options.Owner is not UTF-8"},
 		{&sqlstore.Options{DB: db, Dialect: sqlstore.SQLite, Owner: "\xff"}, "Options.Owner is not UTF-8"},
 	} {
 		_, err := sqlstore.New(c.options)

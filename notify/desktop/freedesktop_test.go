@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -124,7 +125,7 @@ func TestOnlySoManyAreReplaced(t *testing.T) {
 	for i := range maxShown + 10 {
 		s.add(fmt.Sprint(i), uint32(i+1))
 	}
-	require.Len(t, s, maxShown)
+	require.Len(t, s, 256)
 	assert.Zero(t, s.id("9"))
 	assert.Equal(t, uint32(11), s.id("10"))
 	s.add("10", 11)
@@ -152,6 +153,25 @@ func TestUnavailable(t *testing.T) {
 		f.set(func() { clear(f.refuse) })
 		require.NoError(t, n.Notify(t.Context(), changed))
 		assert.Equal(t, 1, f.dials, "the connection is as good as before")
+	}
+}
+
+// Not every refusal says that there is no service.
+func TestRefusedByAService(t *testing.T) {
+	for name, absent := range map[string]bool{"org.freedesktop.DBus.Error.NoReply": true, "org.freedesktop.DBus.Error.AccessDenied": false} {
+		for _, method := range []string{"GetCapabilities", "GetNameOwner", "GetServerInformation"} {
+			f := newFakeBus()
+			f.refuse[method] = name
+			n := f.notifier(t, Options{})
+			use := func() error { return n.Notify(t.Context(), changed) }
+			if method == "GetServerInformation" {
+				use = func() error { _, err := n.Name(t.Context()); return err }
+			}
+			err := use()
+			assert.Equal(t, absent, errors.Is(err, ErrUnavailable), "%s %s: %v", method, name, err)
+			var refused *Error
+			assert.Equal(t, !absent, errors.As(err, &refused), "%s %s: %v", method, name, err)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func TestPowershell(t *testing.T) {
 			require.NoError(t, json.Unmarshal(decoded, &got))
 			assert.Equal(t, powershellID, got.App)
 			assert.Equal(t, text != "", len(got.Tag) == 16 && got.Group == "otrchat")
-			assert.LessOrEqual(t, len(got.Toast), maxToast)
+			assert.LessOrEqual(t, len(got.Toast), 5000)
 			checkToast(t, got.Toast, text)
 		})
 	}
