@@ -152,8 +152,9 @@ func count(s *filestore.Store) error {
 	return nil
 }
 
-// Writers that are killed at any moment, alone or in the middle of others, leave the contacts before or after their last change, with everything that anybody
-// was told is stored, and no change twice. Half of them die before one of the steps of a change, the others wherever they happen to be: at work, or waiting for the lock.
+// Writers that are killed at any moment, alone or in the middle of others, leave the contacts before or after their last change, with everything that
+// anybody was told is stored, and no change twice. Half of them die before one of the steps of a change, the others wherever they happen to be: at
+// work, or waiting for the lock.
 func TestKilledWriters(t *testing.T) {
 	t.Parallel()
 	const kills, lanes = 200, 4

@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// database is a driver for database/sql that knows the statements of this package and no others. It keeps its tables in memory, and fails where a test wants it to. Real databases are in
-// internal/interop/sql.
+// database is a driver for database/sql that knows the statements of this package and no others. It keeps its tables in memory, and fails where a test
+// wants it to. Real databases are in internal/interop/sql.
 type database struct {
 	mu     sync.Mutex
 	tables tables

@@ -11,15 +11,15 @@ import (
 
 const notify = `SELECT pg_notify($1, '')`
 
-// channel is where the owner's changes are told. Any role of the database may listen to any channel, so it does not show the owner; and since it stands in LISTEN, which takes no parameters,
-// it is made of letters and digits only.
+// channel is where the owner's changes are told. Any role of the database may listen to any channel, so it does not show the owner; and since it stands
+// in LISTEN, which takes no parameters, it is made of letters and digits only.
 func (s *Store) channel() string {
 	sum := sha256.Sum256([]byte(s.owner))
 	return "otrchat_" + hex.EncodeToString(sum[:16])
 }
 
-// hear waits for a notification, listeningSafety at most. What happened before LISTEN was executed is not told, so it does not wait then; and while no connection can be had, or
-// Options.Listen fails, it is as if there were none.
+// hear waits for a notification, listeningSafety at most. What happened before LISTEN was executed is not told, so it does not wait then; and while no
+// connection can be had, or Options.Listen fails, it is as if there were none.
 func (w *watcher) hear(ctx context.Context) error {
 	if w.listening == nil {
 		if w.call(ctx) {

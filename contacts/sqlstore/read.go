@@ -13,7 +13,8 @@ const (
 	maxRows    = pageLength * contacts.MaxKeys // that a query can find
 )
 
-// All implements [contacts.Store]. It reads 50 contacts at a time and holds no connection while the loop runs. A contact that cannot be right ends it with a [*RowError].
+// All implements [contacts.Store]. It reads 50 contacts at a time and holds no connection while the loop runs. A contact that cannot be right ends it
+// with a [*RowError].
 func (s *Store) All(ctx context.Context) iter.Seq2[contacts.Contact, error] {
 	return func(yield func(contacts.Contact, error) bool) {
 		for after := ""; ; {

@@ -8,7 +8,8 @@ import (
 	"github.com/otrchat/otrchat/contacts"
 )
 
-// RowError is a contact in the database that cannot be used, because somebody else wrote it or changed it. It has been left as it is: what cannot be loaded is not saved over either.
+// RowError is a contact in the database that cannot be used, because somebody else wrote it or changed it. It has been left as it is: what cannot be
+// loaded is not saved over either.
 type RowError struct {
 	Address string // as it stands in the database, so perhaps no address at all
 	Err     error  // what is wrong; it holds nothing of the contact

@@ -27,10 +27,11 @@ const (
 	putVersion    = `INSERT INTO otrchat_contacts_version (version) VALUES ($1)`
 )
 
-// Migrate makes the tables, or brings those of an older version up to date. Any number of processes may call it at the same time, while programs use the tables. If the tables are of
-// a newer version than this program's, they stay as they are and the error is ErrSchema.
+// Migrate makes the tables, or brings those of an older version up to date. Any number of processes may call it at the same time, while programs use
+// the tables. If the tables are of a newer version than this program's, they stay as they are and the error is ErrSchema.
 //
-// The tables are otrchat_contacts_version, otrchat_owners, otrchat_contacts and otrchat_keys; in PostgreSQL they are made in the first schema of the connection's search_path.
+// The tables are otrchat_contacts_version, otrchat_owners, otrchat_contacts and otrchat_keys; in PostgreSQL they are made in the first schema of the
+// connection's search_path.
 func (s *Store) Migrate(ctx context.Context) error {
 	for {
 		version, err := s.version(ctx)
@@ -66,7 +67,8 @@ func (s *Store) migrate(ctx context.Context, t *transaction) error {
 	return t.exec(ctx, putVersion, version+1)
 }
 
-// lockSchema waits for other migrations and for the changes that are under way, and keeps new ones waiting. In SQLite the first statement that writes does that.
+// lockSchema waits for other migrations and for the changes that are under way, and keeps new ones waiting. In SQLite the first statement that writes
+// does that.
 func (t *transaction) lockSchema(ctx context.Context) error {
 	if t.store.dialect == PostgreSQL {
 		if err := t.exec(ctx, lockMigrations); err != nil {

@@ -40,8 +40,9 @@ func (d Dialect) isolation() *sql.TxOptions {
 const (
 	getVersion = `SELECT max(version) FROM otrchat_contacts_version`
 
-	// A transaction that changes something begins with lockOwner: from there to its end the owner's other changes wait, so the sequence grows in the order of the commits. In SQLite
-	// it makes the transaction a writing one before it has read anything; one that read first could not go on after another's commit.
+	// A transaction that changes something begins with lockOwner: from there to its end the owner's other changes wait, so the sequence grows in the
+	// order of the commits. In SQLite it makes the transaction a writing one before it has read anything; one that read first could not go on after
+	// another's commit.
 	lockOwner = `INSERT INTO otrchat_owners (owner, sequence) VALUES ($1, 1)
 		ON CONFLICT (owner) DO UPDATE SET sequence = otrchat_owners.sequence + 1
 		RETURNING sequence, (SELECT max(version) FROM otrchat_contacts_version)`
@@ -52,8 +53,8 @@ const (
 		SET revision = excluded.revision, display_name = excluded.display_name, policy = excluded.policy, note = excluded.note`
 	deleteContact = `DELETE FROM otrchat_contacts WHERE owner = $1 AND address = $2`
 	deleteKeys    = `DELETE FROM otrchat_keys WHERE owner = $1 AND address = $2`
-	// Reading is one statement each time, so that a contact and its keys are of the same moment. It yields a row for each key, one for a contact without keys, and
-	// one for no contact at all, to bring the version.
+	// Reading is one statement each time, so that a contact and its keys are of the same moment. It yields a row for each key, one for a contact
+	// without keys, and one for no contact at all, to bring the version.
 	columns = `SELECT v.version, c.address, c.revision, c.display_name, c.policy, c.note,
 			k.fingerprint, k.first_seen, k.last_seen, k.trust, k.verified_at, k.unannounced, k.note
 		FROM (SELECT max(version) AS version FROM otrchat_contacts_version) v LEFT JOIN `

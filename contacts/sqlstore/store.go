@@ -20,11 +20,11 @@ type Options struct {
 	DB *sql.DB
 	// Dialect is what DB speaks. Default: none, it must be set.
 	Dialect Dialect
-	// Owner tells whose contacts these are, UTF-8 without NUL, at most MaxOwner bytes. Any number of owners share the tables, and a Store sees and changes those of its own owner
-	// only. It is compared byte by byte. Default: empty, which is an owner like any other.
+	// Owner tells whose contacts these are, UTF-8 without NUL, at most MaxOwner bytes. Any number of owners share the tables, and a Store sees and
+	// changes those of its own owner only. It is compared byte by byte. Default: empty, which is an owner like any other.
 	Owner string
-	// Listen, for PostgreSQL only, makes Watch tell of changes at once. It waits until the server sends a notification to c (LISTEN has been executed) and returns nil; if ctx ends, or c
-	// fails, it returns an error. With pgx it is:
+	// Listen, for PostgreSQL only, makes Watch tell of changes at once. It waits until the server sends a notification to c (LISTEN has been executed)
+	// and returns nil; if ctx ends, or c fails, it returns an error. With pgx it is:
 	//
 	//	func(ctx context.Context, c *sql.Conn) error {
 	//		return c.Raw(func(driverConn any) error {
@@ -33,8 +33,8 @@ type Options struct {
 	//		})
 	//	}
 	//
-	// It must be set in every program that changes the contacts, since only those send notifications, and each Watch keeps a connection of DB to itself, but the last one that
-	// DB.SetMaxOpenConns allows. Default: nil, Watch looks for changes every second.
+	// It must be set in every program that changes the contacts, since only those send notifications, and each Watch keeps a connection of DB to
+	// itself, but the last one that DB.SetMaxOpenConns allows. Default: nil, Watch looks for changes every second.
 	Listen func(ctx context.Context, c *sql.Conn) error
 }
 

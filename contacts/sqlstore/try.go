@@ -36,7 +36,8 @@ func try(ctx context.Context, f func() error) error {
 	}
 }
 
-// ended is the error of a context that has ended, or that would have by now: the deadline of a connection can be noticed a little before that of the context which it was taken from.
+// ended is the error of a context that has ended, or that would have by now: the deadline of a connection can be noticed a little before that of the
+// context which it was taken from.
 func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -47,8 +48,9 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-// inTheWay tells whether the database undid what it did because of another transaction, so that it may work the next time. SQLite says "database is locked", "database table is
-// locked" or "database schema is locked", whatever the driver; drivers for PostgreSQL have the SQLSTATE: 40001 is serialization_failure, 40P01 deadlock_detected.
+// inTheWay tells whether the database undid what it did because of another transaction, so that it may work the next time. SQLite says "database is
+// locked", "database table is locked" or "database schema is locked", whatever the driver; drivers for PostgreSQL have the SQLSTATE: 40001 is
+// serialization_failure, 40P01 deadlock_detected.
 func inTheWay(err error) bool {
 	state := sqlState(err)
 	return state == "40001" || state == "40P01" || state == "" && strings.Contains(err.Error(), " is locked")

@@ -15,9 +15,9 @@ const (
 	listeningSafety = 30 * time.Second
 )
 
-// Watch implements [contacts.Watcher]. It looks every second whether the owner's sequence has changed, and if so at the revisions of all contacts. With Options.Listen it looks as soon as
-// another Store with that option has changed something, and every 30 seconds besides; if the connection that it listens on breaks, it takes another. It ends with an error when the database
-// cannot be read.
+// Watch implements [contacts.Watcher]. It looks every second whether the owner's sequence has changed, and if so at the revisions of all contacts. With
+// Options.Listen it looks as soon as another Store with that option has changed something, and every 30 seconds besides; if the connection that it
+// listens on breaks, it takes another. It ends with an error when the database cannot be read.
 func (s *Store) Watch(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		w := &watcher{store: s}

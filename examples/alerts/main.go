@@ -67,7 +67,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// warn has Bob call Alice, whose program has the options, with one key and then with another. When it returns without an error, all her notifiers have been told.
+// warn has Bob call Alice, whose program has the options, with one key and then with another. When it returns without an error, all her notifiers have
+// been told.
 func warn(ctx context.Context, o otrchat.Options, out *log.Logger) error {
 	alice, at, err := listen(ctx, o)
 	if err != nil {

@@ -126,8 +126,8 @@ func parse(kind string, b []byte, k *Key) (*Message, error) {
 }
 
 // plaintext returns the headers in the clear and what follows them. Without a cipher nothing marks where headers end, and all is returned as text.
-// Encrypted headers end with a blank line at the end of a block. That their bytes hold one there by chance is not to be expected: the odds are one in 2 to the power of
-// 32 for each block.
+// Encrypted headers end with a blank line at the end of a block. That their bytes hold one there by chance is not to be expected: the odds are one in 2
+// to the power of 32 for each block.
 func plaintext(b []byte, k *Key) (text, rest []byte, err error) {
 	if !k.encrypts() {
 		return b, nil, nil

@@ -1,5 +1,5 @@
-// Package rfc2782 puts the SRV records of a domain into the order in which its servers are tried (RFC 2782). Packages sip and msrp share it, whose resolvers may return
-// records in any order.
+// Package rfc2782 puts the SRV records of a domain into the order in which its servers are tried (RFC 2782). Packages sip and msrp share it, whose
+// resolvers may return records in any order.
 //
 // # Concurrency
 //

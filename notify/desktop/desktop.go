@@ -44,8 +44,8 @@ type Options struct {
 	AppID string
 	// Icon is the absolute path of an image (freedesktop.org, Windows), or a name in the icon theme (freedesktop.org). macOS shows none. Default: empty, none.
 	Icon string
-	// Expire is how long a notification that is not Critical is shown, in whole milliseconds (freedesktop.org). A Critical one stays until the user has seen it.
-	// Default: 0, the desktop decides.
+	// Expire is how long a notification that is not Critical is shown, in whole milliseconds (freedesktop.org). A Critical one stays until the user has
+	// seen it. Default: 0, the desktop decides.
 	Expire time.Duration
 	// Bus is the D-Bus address of the session, with Unix sockets in it (freedesktop.org). Default: empty, the environment variable
 	// DBUS_SESSION_BUS_ADDRESS, and without it the file "bus" in XDG_RUNTIME_DIR.

@@ -1,7 +1,7 @@
 // Package desktop shows notifications on the user's desktop.
 //
-// On Linux and the BSDs it speaks the Desktop Notifications Specification 1.2 of freedesktop.org over D-Bus, which GNOME, KDE Plasma, Xfce, dunst, mako and others
-// implement. On macOS and Windows it runs what the system brings along: osascript, and Windows PowerShell, which shows a toast.
+// On Linux and the BSDs it speaks the Desktop Notifications Specification 1.2 of freedesktop.org over D-Bus, which GNOME, KDE Plasma, Xfce, dunst, mako
+// and others implement. On macOS and Windows it runs what the system brings along: osascript, and Windows PowerShell, which shows a toast.
 //
 //	                                      freedesktop.org        Windows                   macOS
 //	title, body, name of the program      yes                    yes                       yes
@@ -23,10 +23,11 @@
 //
 // # Security
 //
-// Title, body and contact may come from the peer. Control characters and those that turn the direction of text are removed, markup is escaped where
-// the desktop reads any, and programs get constant arguments and the text on their standard input, so neither a shell nor the list of processes sees it.
-// What is shown can be read over a shoulder, on a locked screen and in the history of the desktop, and every program of the user's session that
-// may watch the bus can read it. The bus and the service are trusted: they are the user's own. On Linux a bus of another user's, but root, is refused: once the
-// user's has ended, others may take its address. A bus is never started, and file descriptors are not accepted. Errors hold no text of a notification. A notification is replaced only at the service, and on the connection, that gave it its
-// number: elsewhere it would be another program's.
+// Title, body and contact may come from the peer. Control characters and those that turn the direction of text are removed, markup is escaped where the
+// desktop reads any, and programs get constant arguments and the text on their standard input, so neither a shell nor the list of processes sees it.
+// What is shown can be read over a shoulder, on a locked screen and in the history of the desktop, and every program of the user's session that may
+// watch the bus can read it. The bus and the service are trusted: they are the user's own. On Linux a bus of another user's, but root, is refused: once
+// the user's has ended, others may take its address. A bus is never started, and file descriptors are not accepted. Errors hold no text of a
+// notification. A notification is replaced only at the service, and on the connection, that gave it its number: elsewhere it would be another
+// program's.
 package desktop

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// checkPeer refuses a bus of another user's, other than root. Its socket may be left to anybody once the user's own bus has ended: a name in the abstract namespace, or
-// in a folder for all.
+// checkPeer refuses a bus of another user's, other than root. Its socket may be left to anybody once the user's own bus has ended: a name in the
+// abstract namespace, or in a folder for all.
 func checkPeer(raw net.Conn) error {
 	socket, ok := raw.(*net.UnixConn)
 	if !ok {

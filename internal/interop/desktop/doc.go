@@ -1,6 +1,6 @@
-// Package desktop starts a desktop, for its own tests of notify/desktop and for those of others: dunst, a notification service that we did not write, on an X server without a screen
-// (Xvfb) and a message bus of its own (dbus-daemon). What dunst has shown is read back from its history. The tests skip where one of the programs
-// (Debian packages dunst, xvfb, dbus-daemon) is missing, and fail there when CI is set.
+// Package desktop starts a desktop, for its own tests of notify/desktop and for those of others: dunst, a notification service that we did not write,
+// on an X server without a screen (Xvfb) and a message bus of its own (dbus-daemon). What dunst has shown is read back from its history. The tests skip
+// where one of the programs (Debian packages dunst, xvfb, dbus-daemon) is missing, and fail there when CI is set.
 //
 // # Concurrency
 //

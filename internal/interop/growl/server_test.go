@@ -19,8 +19,8 @@ import (
 	"github.com/otrchat/otrchat/notify/growl"
 )
 
-// query runs a statement on a SQLite database, makes that if there is none, and writes the rows as JSON. It is Python, which is there with Debian's python3-potr,
-// to do without a driver for this test.
+// query runs a statement on a SQLite database, makes that if there is none, and writes the rows as JSON. It is Python, which is there with Debian's
+// python3-potr, to do without a driver for this test.
 const query = `
 import json, sqlite3, sys
 with sqlite3.connect(sys.argv[1], timeout=10) as db:

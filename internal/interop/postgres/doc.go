@@ -10,5 +10,6 @@
 //
 // # Security
 //
-// The server listens on a socket in a folder of the test's own, and lets everybody on the machine in as anybody. As PostgreSQL refuses to run as root, the user "nobody" then runs it.
+// The server listens on a socket in a folder of the test's own, and lets everybody on the machine in as anybody. As PostgreSQL refuses to run as root,
+// the user "nobody" then runs it.
 package postgres

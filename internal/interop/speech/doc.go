@@ -1,6 +1,6 @@
-// Package speech holds tests of notify/speech with synthesisers that we did not write: espeak-ng and speech-dispatcher. They play to ALSA's file
-// plugin ([SoundCard]), so the sound can be read back on a machine without a sound card, and sox measures its length and loudness. The tests skip where a program
-// (Debian packages espeak-ng, speech-dispatcher, speech-dispatcher-espeak-ng, sox) is missing, and fail there when CI is set.
+// Package speech holds tests of notify/speech with synthesisers that we did not write: espeak-ng and speech-dispatcher. They play to ALSA's file plugin
+// ([SoundCard]), so the sound can be read back on a machine without a sound card, and sox measures its length and loudness. The tests skip where a
+// program (Debian packages espeak-ng, speech-dispatcher, speech-dispatcher-espeak-ng, sox) is missing, and fail there when CI is set.
 //
 // # Concurrency
 //
