@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -128,6 +129,22 @@ type endlessly string
 
 func (e endlessly) Read(p []byte) (int, error) {
 	return copy(p, strings.Repeat(string(e), 1+len(p)/len(e))), nil
+}
+
+// Whoever sends byte by byte does not make us read all that came before at each of them.
+func TestReadByteByByte(t *testing.T) {
+	for name, text := range map[string]string{
+		"headers":          strings.Repeat("a:\r\n", 4000),
+		"blank lines":      "a: x-growl-resource://b\r\n\r\nIdentifier: b\r\nLength: 16000\r\n\r\n" + strings.Repeat("\r\n", 8000),
+		"a waiting server": "a: x-growl-resource://b\r\n" + strings.Repeat("a:\r\n", 3900) + "\r\n",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ReadResponse(iotest.OneByteReader(strings.NewReader("GNTP/1.0 -OK NONE\r\n"+text)), 17<<10, nil)
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, name)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), name)
+	}
 }
 
 func TestGNTP_NoInjection(t *testing.T) {

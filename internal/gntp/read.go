@@ -65,15 +65,20 @@ func (k *Key) forResponse(words []string) (*Key, error) {
 	return k.withIV(iv)
 }
 
-// read reads until parse is content, or finds a fault.
+// read reads until parse is content, or finds a fault. Every message ends with a blank line, so parse looks at the bytes when there is a new one, and now and then for
+// faults: to look after each byte would cost the square of the length.
 func read(r io.Reader, limit int, parse func([]byte) error) error {
 	var b []byte
-	for {
+	for next := 0; ; {
+		seen := max(len(b)-len(blank)+1, 0)
 		b = slices.Grow(b, min(4<<10, limit-len(b)))
 		n, err := r.Read(b[len(b):min(cap(b), limit)])
 		b = b[:len(b)+n]
-		if fault := parse(b); fault != errMore {
-			return fault
+		if len(b) >= next || err != nil || bytes.Contains(b[seen:], []byte(blank)) {
+			next = 2 * len(b)
+			if fault := parse(b); fault != errMore {
+				return fault
+			}
 		}
 		switch {
 		case err == io.EOF:
