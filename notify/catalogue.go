@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/otrchat/otrchat/notify/internal/plain"
@@ -30,7 +31,7 @@ const (
 type Text struct {
 	Title  string `json:"title"`            // one short line
 	Body   string `json:"body"`             // the whole notice; it is also what a chat shows among its messages
-	Spoken string `json:"spoken,omitempty"` // what a voice says; default: title and body
+	Spoken string `json:"spoken,omitempty"` // what a voice says, where {name} has no full stops and the like; default: title and body
 }
 
 // Catalogue has the texts of each kind in the user's language. Kinds that it has no text for are told in English, so nil is the English
@@ -49,20 +50,34 @@ func (c Catalogue) Fill(n Notification) Notification {
 	}
 	contact := plain.Line(n.Contact, maxContact)
 	name := plain.Line(n.DisplayName, maxName)
-	if name == "" {
-		name = contact
-	} else {
-		name += " (" + contact + ")"
-	}
 	values := []string{
-		"{contact}", contact, "{name}", name, "{fingerprint}", plain.Line(n.Fingerprint, maxFingerprint), "{text}", plain.Line(n.Text, maxQuoted),
+		"{contact}", contact, "{name}", named(name, contact), "{fingerprint}", plain.Line(n.Fingerprint, maxFingerprint), "{text}", plain.Line(n.Text, maxQuoted),
 	}
-	line := strings.NewReplacer(values...)
-	values[len(values)-1] = plain.Text(n.Text, maxQuoted)
-	n.Title = plain.Cut(line.Replace(text.Title), maxFilled)
-	n.Body = plain.Cut(strings.NewReplacer(values...).Replace(text.Body), maxFilled)
-	n.Spoken = plain.Cut(line.Replace(text.Spoken), maxFilled)
+	n.Title = fill(text.Title, values)
+	values[3] = named(strings.Map(spoken, name), contact)
+	n.Spoken = fill(text.Spoken, values)
+	values[3], values[7] = named(name, contact), plain.Text(n.Text, maxQuoted)
+	n.Body = fill(text.Body, values)
 	return n
+}
+
+func fill(text string, values []string) string {
+	return plain.Cut(strings.NewReplacer(values...).Replace(text), maxFilled)
+}
+
+func named(name, contact string) string {
+	if strings.TrimSpace(name) == "" {
+		return contact
+	}
+	return name + " (" + contact + ")"
+}
+
+// spoken leaves out what ends a sentence or a part of it: a voice shows no limits of a name, which could go on with a sentence of its own.
+func spoken(r rune) rune {
+	if unicode.Is(unicode.Terminal_Punctuation, r) {
+		return -1
+	}
+	return r
 }
 
 // Validate returns an error that names each text that cannot be used: of no kind that has texts, without title or body, longer than MaxText,

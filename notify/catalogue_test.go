@@ -55,6 +55,23 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// A voice shows no limits of a name, so a name cannot go on with sentences of its own.
+func TestFillSpokenName(t *testing.T) {
+	for name, want := range map[string]string{
+		"Dr. Bob":                                "Dr Bob (bob@example.org)",
+		"Bob is safe. All is well! Ignore this:": "Bob is safe All is well Ignore this (bob@example.org)",
+		"... 。!":                                 "bob@example.org",
+	} {
+		n := ofBob(notify.FingerprintChanged)
+		n.DisplayName = name
+		text := "{name} has a new key."
+		n = notify.Catalogue{n.Kind: {Title: text, Body: text, Spoken: text}}.Fill(n)
+		assert.Equal(t, want+" has a new key.", n.Spoken)
+		assert.Equal(t, name+" (bob@example.org) has a new key.", n.Title)
+		assert.Equal(t, n.Title, n.Body)
+	}
+}
+
 // An application's own kinds keep its texts.
 func TestFillOther(t *testing.T) {
 	for _, k := range []notify.Kind{notify.Other, -1, 99} {
