@@ -118,15 +118,9 @@ func TestDispatcherIsStopped(t *testing.T) {
 	v := voice(t, "spd-say")
 	card := slowCard(t)
 	d := startDispatcher(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- v.Notify(ctx, changed) }()
-	_, err := card.Read(make([]byte, 1000))
-	require.NoError(t, err)
+	stop := speaking(t, v, card)
 	assert.NotContains(t, d.told(t), "STOP ALL")
-	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
+	stop()
 	require.Eventually(t, func() bool { return slices.Contains(d.told(t), "STOP ALL") }, patience, 10*time.Millisecond)
 	require.NoError(t, card.Close()) // the daemon waits for the card, and could not end
 }

@@ -116,15 +116,24 @@ func TestEspeakWithoutTheLanguage(t *testing.T) {
 func TestEspeakIsStopped(t *testing.T) {
 	v := voice(t, "espeak-ng")
 	card := slowCard(t)
+	stop := speaking(t, v, card)
+	stop()
+	assert.NotEmpty(t, rendered(t, said)[64<<10:], "not all of it went into the pipe")
+}
+
+// speaking returns when the warning has begun to be heard. stop ends its context.
+func speaking(t *testing.T, v *speech.Notifier, card *os.File) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- v.Notify(ctx, changed) }()
 	_, err := card.Read(make([]byte, 1000))
 	require.NoError(t, err)
-	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
-	assert.NotEmpty(t, rendered(t, said)[64<<10:], "not all of it went into the pipe")
+	return func() {
+		t.Helper()
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	}
 }
 
 // slowCard is a sound card that takes as much sound as is read from it, and 64 KiB.
