@@ -66,7 +66,7 @@ func New(o *Options) (*Client, error) {
 		c.secure = opts.MSRPCertificate != nil
 	}
 	if opts.Notifier != nil {
-		o := notify.QueueOptions{Notifier: notify.Func(c.deliver), Parallel: maxDeliveries, Timeout: notifyTimeout, Logger: opts.Logger}
+		o := notify.QueueOptions{Notifier: notify.Func(c.deliver), Parallel: maxDeliveries, Logger: opts.Logger}
 		if c.queue, err = notify.NewQueue(&o); err != nil {
 			return nil, fmt.Errorf("otrchat: %w", err)
 		}

@@ -17,6 +17,9 @@ const (
 )
 
 // watching is a Client's look at the contact store while it has chats: what is changed elsewhere, in another process or another chat, reaches them.
+//
+// A change is passed on in steps of which none waits for the next: noteChanges hears of it and marks the contact, loadChanges loads the contact and leaves it
+// with its chats (hear), and followContact applies it there, under wire.
 type watching struct {
 	ctx    context.Context // ends with the last chat
 	cancel context.CancelFunc
@@ -124,10 +127,10 @@ func (c *Client) nextStale(w *watching) (address string, ok bool) {
 	return "", false
 }
 
-// news is what the store had of a contact when the chat had written to it as often as that.
+// news is a contact as the store had it.
 type news struct {
 	contact contacts.Contact
-	writes  int
+	writes  int // EncryptedChat.writes before it was loaded
 }
 
 // reload hands the chats with a contact what the store has of it.

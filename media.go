@@ -12,7 +12,6 @@ import (
 
 const (
 	connectTimeout = 30 * time.Second // for the MSRP connection, once the call is up
-	notifyTimeout  = time.Minute      // for a Notifier
 	storeTimeout   = 10 * time.Second // for the contact store
 	wireTimeout    = 30 * time.Second // for a message of ours to get into the queue of the connection
 	lingerTimeout  = time.Second      // for the last texts of a peer that has hung up
