@@ -80,6 +80,7 @@ func (m *Memory) Delete(ctx context.Context, address string, revision uint64) er
 		return ErrConflict
 	}
 	delete(m.contacts, address)
+	m.sequence++
 	m.tell()
 	return nil
 }
@@ -124,9 +125,9 @@ func (m *Memory) snapshot() []Contact {
 func (m *Memory) Watch(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var changed <-chan struct{}
-		snapshot := func(context.Context) (revisions map[string]uint64, err error) {
-			revisions, changed = m.revisions()
-			return revisions, nil
+		snapshot := func(context.Context) (now watch.Snapshot, err error) {
+			now, changed = m.now()
+			return now, nil
 		}
 		wait := func(ctx context.Context) error {
 			select {
@@ -140,8 +141,8 @@ func (m *Memory) Watch(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// revisions returns the revision of each address, and what the next change closes.
-func (m *Memory) revisions() (map[string]uint64, <-chan struct{}) {
+// now returns the store as it is, and what the next change closes.
+func (m *Memory) now() (watch.Snapshot, <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.changed == nil {
@@ -151,7 +152,7 @@ func (m *Memory) revisions() (map[string]uint64, <-chan struct{}) {
 	for address, c := range m.contacts {
 		revisions[address] = c.Revision
 	}
-	return revisions, m.changed
+	return watch.Snapshot{Sequence: m.sequence, Revisions: revisions}, m.changed
 }
 
 // enter is how each call with an address begins.

@@ -53,7 +53,7 @@ type Watcher interface {
 	Store
 	// Watch yields the normalised address of each contact that was saved or deleted, by whomever, the caller included: load it to learn what it is now.
 	// The first thing it yields is "": watching has begun, and what is loaded from now on misses no change. A later "" means that any contact may have changed.
-	// Several changes of a contact may be told as one, and a contact that was stored and deleted again soon afterwards may not be told at all. It may take a
+	// Several changes of a contact may be told as one, and those of a contact that was stored and deleted again soon afterwards as "". It may take a
 	// few seconds until a change is told; no change is lost, however long the loop is busy, and nothing is held for it meanwhile that grows with the changes.
 	// The loop may call any method, and may be left at any time.
 	//

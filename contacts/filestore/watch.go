@@ -15,14 +15,14 @@ import (
 func (s *Store) Watch(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var last look
-		snapshot := func(context.Context) (map[string]uint64, error) {
+		snapshot := func(context.Context) (watch.Snapshot, error) {
 			at := time.Now()
 			b, info, err := s.readFile()
 			if err != nil {
-				return nil, err
+				return watch.Snapshot{}, err
 			}
 			last = look{at, info}
-			return b.revisions(), nil
+			return watch.Snapshot{Sequence: b.sequence, Revisions: b.revisions()}, nil
 		}
 		wait := func(ctx context.Context) error {
 			for {

@@ -147,8 +147,8 @@ func (t *tables) run(statement string, args []driver.Value) (*rows, error) {
 		"DELETE FROM otrchat_keys":             (*tables).deleteKeys,
 		"INSERT INTO otrchat_keys":             (*tables).putKeys,
 		"SELECT v.version, c.address":          (*tables).read,
-		"SELECT v.version, o.sequence":         (*tables).getSequence,
-		"SELECT address, revision":             (*tables).getRevisions,
+		"SELECT v.version, o.sequence FROM":    (*tables).getSequence,
+		"SELECT v.version, o.sequence, c.":     (*tables).getRevisions,
 		"SELECT pg_":                           (*tables).nothing,
 		"LOCK TABLE":                           (*tables).nothing,
 		"LISTEN":                               (*tables).nothing,
@@ -229,10 +229,14 @@ func (t *tables) getSequence(args []driver.Value) [][]driver.Value {
 }
 
 func (t *tables) getRevisions(args []driver.Value) (all [][]driver.Value) {
+	sequence := t.owners[args[0].(string)]
 	for n, c := range t.contacts {
 		if n[0] == args[0] {
-			all = append(all, []driver.Value{n[1], c[1]})
+			all = append(all, []driver.Value{t.version, sequence, n[1], c[1]})
 		}
+	}
+	if len(all) == 0 {
+		all = [][]driver.Value{{t.version, sequence, nil, nil}}
 	}
 	return all
 }

@@ -117,7 +117,7 @@ func TestConnectionIsLostWhileReading(t *testing.T) {
 			d.torn = &left
 			err = read()
 		}
-		assert.GreaterOrEqual(t, n, map[string]int{"Load": 5, "All": 9, "Watch": 5}[method], method)
+		assert.GreaterOrEqual(t, n, map[string]int{"Load": 5, "All": 9, "Watch": 3}[method], method)
 	}
 }
 

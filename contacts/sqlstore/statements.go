@@ -62,8 +62,10 @@ const (
 	getOne   = columns + `otrchat_contacts c ON c.owner = $1 AND c.address = $2` + joinKeys
 	getPage  = columns + `(SELECT * FROM otrchat_contacts WHERE owner = $1 AND address > $2 ORDER BY address LIMIT $3) c ON true` + joinKeys
 
-	getSequence  = `SELECT v.version, o.sequence FROM (SELECT max(version) AS version FROM otrchat_contacts_version) v LEFT JOIN otrchat_owners o ON o.owner = $1`
-	getRevisions = `SELECT address, revision FROM otrchat_contacts WHERE owner = $1`
+	getSequence = `SELECT v.version, o.sequence FROM (SELECT max(version) AS version FROM otrchat_contacts_version) v LEFT JOIN otrchat_owners o ON o.owner = $1`
+	// A row for each contact, or one for none, to bring the version and the sequence of the same moment.
+	getRevisions = `SELECT v.version, o.sequence, c.address, c.revision FROM (SELECT max(version) AS version FROM otrchat_contacts_version) v
+		LEFT JOIN otrchat_owners o ON o.owner = $1 LEFT JOIN otrchat_contacts c ON c.owner = $1`
 )
 
 // putKeys stores n keys of a contact, of which $1 and $2 are the owner and the address.

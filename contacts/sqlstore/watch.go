@@ -33,30 +33,30 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[string, error] {
 // watcher is one loop over Watch.
 type watcher struct {
 	store     *Store
-	sequence  int64             // the owner's when revisions was read, or older
-	revisions map[string]uint64 // nil until they were read
-	listening *sql.Conn         // nil while it is not
+	last      watch.Snapshot // without revisions until one was taken
+	listening *sql.Conn      // nil while it is not
 }
 
-// snapshot reads the sequence before the revisions: a change in between is found the next time.
-func (w *watcher) snapshot(ctx context.Context) (map[string]uint64, error) {
+// snapshot reads the revisions only if the sequence has changed since the last time.
+func (w *watcher) snapshot(ctx context.Context) (watch.Snapshot, error) {
 	err := try(ctx, func() error {
-		sequence, err := w.store.sequence(ctx)
-		if err != nil || sequence == w.sequence && w.revisions != nil {
-			return err
+		if w.last.Revisions != nil {
+			sequence, err := w.store.sequence(ctx)
+			if err != nil || sequence == w.last.Sequence {
+				return err
+			}
 		}
-		revisions, err := w.store.revisions(ctx)
-		if err != nil {
-			return err
+		now, err := w.store.revisions(ctx)
+		if err == nil {
+			w.last = now
 		}
-		w.sequence, w.revisions = sequence, revisions
-		return nil
+		return err
 	})
-	return w.revisions, err
+	return w.last, err
 }
 
-// sequence is the last revision that was given to a contact of the owner's, 0 if none was.
-func (s *Store) sequence(ctx context.Context) (int64, error) {
+// sequence is how many changes there were of the owner's contacts.
+func (s *Store) sequence(ctx context.Context) (uint64, error) {
 	var version, sequence sql.NullInt64
 	err := s.each(ctx, func(rows *sql.Rows) error {
 		if err := rows.Scan(&version, &sequence); err != nil {
@@ -64,21 +64,24 @@ func (s *Store) sequence(ctx context.Context) (int64, error) {
 		}
 		return checkVersion(int(version.Int64))
 	}, getSequence, s.owner)
-	return sequence.Int64, err
+	return uint64(sequence.Int64), err
 }
 
-func (s *Store) revisions(ctx context.Context) (map[string]uint64, error) {
-	all := make(map[string]uint64)
+func (s *Store) revisions(ctx context.Context) (watch.Snapshot, error) {
+	now := watch.Snapshot{Revisions: make(map[string]uint64)}
 	err := s.each(ctx, func(rows *sql.Rows) error {
-		var address string
-		var revision int64
-		if err := rows.Scan(&address, &revision); err != nil {
-			return &RowError{address, errType}
+		var version, sequence, revision sql.NullInt64
+		var address sql.NullString
+		if err := rows.Scan(&version, &sequence, &address, &revision); err != nil {
+			return &RowError{address.String, errType}
 		}
-		all[address] = uint64(revision)
-		return nil
+		now.Sequence = uint64(sequence.Int64)
+		if address.Valid {
+			now.Revisions[address.String] = uint64(revision.Int64)
+		}
+		return checkVersion(int(version.Int64))
 	}, getRevisions, s.owner)
-	return all, err
+	return now, err
 }
 
 // wait returns when it is time to look for changes.

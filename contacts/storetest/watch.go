@@ -18,6 +18,7 @@ var watchTests = []struct {
 	test func(t *testing.T, s contacts.Watcher, by contacts.Store)
 }{
 	{"watch tells what is saved and deleted", watched},
+	{"watch tells of a contact that was there for a moment", watchedMoment},
 	{"watch loses nothing of what many writers do", watchedWriters},
 	{"watch ends", unwatched},
 }
@@ -49,6 +50,21 @@ func watched(t *testing.T, s contacts.Watcher, by contacts.Store) {
 	})
 }
 
+// watchedMoment loads a contact that is stored and deleted before Watch looks again. Whoever did so must learn that it is gone.
+func watchedMoment(t *testing.T, s contacts.Watcher, by contacts.Store) {
+	save(t, by, Sample(bob))
+	begun := false
+	watch(t, s, func(address string) (done bool) {
+		if begun {
+			return address == "" || address == alice
+		}
+		begun = true
+		save(t, by, contacts.Contact{Address: alice})
+		is(t, "Delete", by.Delete(t.Context(), alice, load(t, s, alice).Revision), nil)
+		return false
+	})
+}
+
 // watchedWriters keeps a mirror of the store by what Watch tells, and compares the two when many writers are done.
 func watchedWriters(t *testing.T, s contacts.Watcher, by contacts.Store) {
 	const last = "last@example.com"
@@ -65,14 +81,14 @@ func watchedWriters(t *testing.T, s contacts.Watcher, by contacts.Store) {
 		if address == "" {
 			mirror = revisions(t, s)
 			write()
-			return false
-		}
-		delete(mirror, address)
-		c, err := s.Load(t.Context(), address)
-		if err == nil {
-			mirror[address] = c.Revision
 		} else {
-			is(t, "Load", err, contacts.ErrNotFound)
+			delete(mirror, address)
+			c, err := s.Load(t.Context(), address)
+			if err == nil {
+				mirror[address] = c.Revision
+			} else {
+				is(t, "Load", err, contacts.ErrNotFound)
+			}
 		}
 		return mirror[last] != 0 && maps.Equal(mirror, revisions(t, s))
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +17,15 @@ import (
 
 var errEnd = errors.New("the end")
 
-// script returns functions for Changes that go through snapshots and fail when there are no more.
-func script(snapshots ...map[string]uint64) (snapshot func(context.Context) (map[string]uint64, error), wait func(context.Context) error) {
+// script returns functions for Changes that go through snapshots and fail when there are no more. The sequence of a snapshot stands under "".
+func script(snapshots ...map[string]uint64) (snapshot func(context.Context) (watch.Snapshot, error), wait func(context.Context) error) {
 	next := 0
-	return func(context.Context) (map[string]uint64, error) {
+	return func(context.Context) (watch.Snapshot, error) {
+			revisions := maps.Clone(snapshots[next])
+			sequence := revisions[""]
+			delete(revisions, "")
 			next++
-			return snapshots[next-1], nil
+			return watch.Snapshot{Sequence: sequence, Revisions: revisions}, nil
 		}, func(context.Context) error {
 			if next == len(snapshots) {
 				return errEnd
@@ -43,6 +47,11 @@ func TestChanges(t *testing.T) {
 		"deleted":                   {[]map[string]uint64{{"a": 1}, {}}, []string{"a"}},
 		"revision 0":                {[]map[string]uint64{{"a": 0}, {"b": 0}}, []string{"a", "b"}},
 		"in the order of addresses": {[]map[string]uint64{{"d": 1, "e": 1}, {"c": 2, "a": 3, "e": 1, "b": 1}}, []string{"a", "b", "c", "d"}},
+		"saved twice":               {[]map[string]uint64{{"": 1, "a": 1}, {"": 3, "a": 3}}, []string{"a"}},
+		"deleted and saved":         {[]map[string]uint64{{"": 2, "a": 1}, {"": 4, "a": 4}}, []string{"a"}},
+		"gone again":                {[]map[string]uint64{{"": 1, "a": 1}, {"": 3, "a": 1}}, []string{""}},
+		"gone again beside another": {[]map[string]uint64{{"": 1, "a": 1}, {"": 4, "a": 2}, {"": 4, "a": 2}}, []string{""}},
+		"an older store":            {[]map[string]uint64{{"": 5, "a": 5}, {"": 4, "a": 4}}, []string{""}},
 		"step by step":              {[]map[string]uint64{{}, {"a": 1}, {"a": 1}, {"a": 1}, {"a": 2}, nil}, []string{"a", "a", "a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +69,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestChangesFails(t *testing.T) {
-	broken := func(context.Context) (map[string]uint64, error) { return nil, errEnd }
+	broken := func(context.Context) (watch.Snapshot, error) { return watch.Snapshot{}, errEnd }
 	never := func(context.Context) error { panic("must not be called") }
 	times := 0
 	for address, err := range watch.Changes(t.Context(), broken, never) {
@@ -103,8 +112,11 @@ func TestSleep(t *testing.T) {
 }
 
 func Example() {
-	moments := []map[string]uint64{{"alice": 1, "bob": 2}, {"alice": 3, "carol": 4}}
-	snapshot := func(context.Context) (map[string]uint64, error) {
+	moments := []watch.Snapshot{
+		{Sequence: 2, Revisions: map[string]uint64{"alice": 1, "bob": 2}},
+		{Sequence: 5, Revisions: map[string]uint64{"alice": 3, "carol": 5}},
+	}
+	snapshot := func(context.Context) (watch.Snapshot, error) {
 		now := moments[0]
 		moments = moments[1:]
 		return now, nil
