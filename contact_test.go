@@ -2,6 +2,7 @@ package otrchat_test
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"path/filepath"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otrchat/otrchat"
@@ -313,6 +315,25 @@ func TestStoreHangsOverChange(t *testing.T) {
 	require.NoError(t, alice.Close())
 }
 
+// A text that waits because there is news of the contact leaves when the chat has heard them.
+func TestTextsWhileTheContactChanges(t *testing.T) {
+	store := contacts.NewMemory()
+	a, b := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store}), newUser(t, "bob", nil))
+	over, enough := context.WithCancel(ctx)
+	var changes sync.WaitGroup
+	changes.Go(func() {
+		for over.Err() == nil {
+			_, err := contacts.Update(ctx, store, bobAddress, func(c *contacts.Contact) error { c.Note = time.Now().String(); return nil })
+			assert.NoError(t, err)
+		}
+	})
+	for i := range 20 {
+		says(t, a, b, fmt.Sprint("text ", i), true)
+	}
+	enough()
+	changes.Wait()
+}
+
 // faulty is a store whose first look at changes fails, and so does its first Load after that. It tells when a look begins and ends.
 type faulty struct {
 	*contacts.Memory
@@ -358,9 +379,13 @@ func TestStoreFailsToTell(t *testing.T) {
 	for _, what := range []string{"the contacts are not watched for a while", "loading a contact that has changed", errStore.Error()} {
 		require.Contains(t, string(log.Bytes()), what)
 	}
+	another, _ := encrypted(t, alice, bob)
+	require.NoError(t, another.Close())
 	require.NoError(t, a.Close())
 	<-store.ended
 	encrypted(t, alice, bob)
 	<-store.began
 	require.NotContains(t, string(log.Bytes()), context.Canceled.Error(), "the end of the last chat is no failure")
+	require.NoError(t, alice.Close())
+	require.EqualValues(t, 3, store.looks.Load(), "one for all chats")
 }

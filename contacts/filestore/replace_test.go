@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -51,6 +52,38 @@ func TestStepsOfAChange(t *testing.T) {
 	_, err := s.Save(t.Context(), c)
 	require.ErrorIs(t, err, contacts.ErrConflict)
 	assert.Empty(t, steps, "what changes nothing writes nothing")
+}
+
+// Where the folders cannot be made nothing is, and another program may make them at the same time.
+func TestFolders(t *testing.T) {
+	top := t.TempDir()
+	path := filepath.Join(top, "above", "new", "contacts.json")
+	for _, broken := range []string{"make above", "sync " + filepath.Base(top), "make new", "sync above"} {
+		s := open(t, path)
+		filestore.Before(s, func(step string) error {
+			if step == broken {
+				return errDisk
+			}
+			return nil
+		})
+		_, err := s.Save(t.Context(), contacts.Contact{Address: "a@b"})
+		require.ErrorIs(t, err, errDisk, broken)
+		assert.NoFileExists(t, path)
+		require.NoError(t, os.RemoveAll(filepath.Join(top, "above")))
+	}
+	s := open(t, path)
+	filestore.Before(s, func(step string) error {
+		if step == "make new" {
+			return os.Mkdir(filepath.Dir(path), 0o700)
+		}
+		return nil
+	})
+	save(t, s, contacts.Contact{Address: "a@b"})
+	info, err := os.Stat(filepath.Dir(path))
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	}
 }
 
 var errDisk = errors.New("input/output error")

@@ -18,6 +18,7 @@ import (
 	"github.com/otrchat/otrchat/contacts"
 	"github.com/otrchat/otrchat/contacts/filestore"
 	"github.com/otrchat/otrchat/contacts/storetest"
+	"github.com/otrchat/otrchat/internal/interop/foreign"
 )
 
 func TestStore(t *testing.T) {
@@ -161,6 +162,9 @@ func TestUnusableFile(t *testing.T) {
 				assert.Equal(t, path+".bak", unusable.Backup)
 				assert.Contains(t, err.Error(), path+".bak")
 			}
+			if strings.Contains(name, "address") {
+				assert.Contains(t, loadErr.Error(), fmt.Sprintf(": contact %d: ", strings.Count(data, "revision")), "which one it is")
+			}
 			left, err := os.ReadFile(path)
 			require.NoError(t, err)
 			assert.Equal(t, data, string(left))
@@ -177,26 +181,30 @@ func TestFileThatIsNotOurs(t *testing.T) {
 		return // the folder decides there
 	}
 	const data = `{"version":1,"sequence":0,"contacts":[]}`
-	for name, spoil := range map[string]func(path string) error{
-		"writable by others":  func(path string) error { return os.Chmod(path, 0o606) },
-		"writable by a group": func(path string) error { return os.Chmod(path, 0o620) },
-		"a symbolic link":     func(path string) error { return symlink(path) },
-		"a folder":            func(path string) error { return mkdir(path) },
-		"larger than allowed": func(path string) error { return os.Truncate(path, filestore.MaxFileBytes+1) },
-		"owned by someone else": func(path string) error {
+	for name, c := range map[string]struct {
+		spoil func(path string) error
+		want  string
+	}{
+		"writable by others":  {func(path string) error { return os.Chmod(path, 0o606) }, "others may write it"},
+		"writable by a group": {func(path string) error { return os.Chmod(path, 0o620) }, "others may write it"},
+		"a symbolic link":     {symlink, "symbolic link"},
+		"a folder":            {mkdir, "not a regular file"},
+		"larger than allowed": {func(path string) error { return os.Truncate(path, filestore.MaxFileBytes+1) }, "larger than 67108864 bytes"},
+		"owned by someone else": {func(path string) error {
 			if os.Geteuid() != 0 {
-				return os.Chmod(path, 0o602) // only root can give a file away
+				foreign.Missing(t, "root, who alone can give a file away")
 			}
 			return os.Chown(path, 12345, -1)
-		},
+		}, "belongs to another user"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "contacts.json")
 			require.NoError(t, os.WriteFile(path, []byte(data), 0o600))
-			require.NoError(t, spoil(path))
+			require.NoError(t, c.spoil(path))
 			_, err := open(t, path).Save(t.Context(), contacts.Contact{Address: "a@b"})
 			var unusable *filestore.FileError
 			require.ErrorAs(t, err, &unusable)
+			require.ErrorContains(t, err, c.want)
 			assert.Empty(t, unusable.Backup)
 		})
 	}
