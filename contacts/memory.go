@@ -10,7 +10,7 @@ import (
 	"github.com/otrchat/otrchat/contacts/internal/watch"
 )
 
-// Memory is a [Store] that lives as long as the process. Use [NewMemory]. It holds at most
+// Memory is a [Watcher] that lives as long as the process. Use [NewMemory]. It holds at most
 // [MaxContacts] contacts.
 type Memory struct {
 	mu       sync.Mutex

@@ -17,7 +17,7 @@ type Options struct {
 	Path string
 }
 
-// Store is a [contacts.Store] in a file. Use [New].
+// Store is a [contacts.Watcher] in a file. Use [New].
 type Store struct {
 	path   string
 	limit  int                     // bytes of the file; less than MaxFileBytes in a test only

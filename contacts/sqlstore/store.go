@@ -33,8 +33,8 @@ type Options struct {
 	//		})
 	//	}
 	//
-	// It must be set in every program that changes the contacts, since only those send notifications, and each Watch keeps a connection of DB to
-	// itself, but the last one that DB.SetMaxOpenConns allows. Default: nil, Watch looks for changes every second.
+	// Set it in every program that changes the contacts: without it a Store sends no notifications. Each Watch keeps a connection of DB to itself, though
+	// never the last one that DB.SetMaxOpenConns allows. Default: nil, Watch looks for changes every second.
 	Listen func(ctx context.Context, c *sql.Conn) error
 }
 

@@ -78,7 +78,7 @@ func New(o *Options) (*Notifier, error) {
 	return s, nil
 }
 
-// Name says which programs are there, the one to be tried first at the beginning, or returns [ErrUnavailable].
+// Name lists the programs that are there, in the order in which they are tried. The error is [ErrUnavailable].
 func (s *Notifier) Name(context.Context) (string, error) {
 	found, err := s.found()
 	if err != nil {
