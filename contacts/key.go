@@ -183,8 +183,8 @@ func (c *Contact) Unverify(fp Fingerprint) error { return c.setTrust(fp, Unverif
 // Revoke notes that the user no longer accepts the key. The error is [ErrNoKey].
 func (c *Contact) Revoke(fp Fingerprint) error { return c.setTrust(fp, Revoked) }
 
-// Forget removes the key, whatever its trust. To a contact that has none left the next one is KeyFirst, which
-// nobody is warned of: to take a key away, Revoke it. The error is [ErrNoKey].
+// Forget removes the key, whatever its trust. To a contact that has none left the next one is KeyFirst, which nobody is warned of, and when the first
+// is removed, the one after it is the first: to take a key away, Revoke it. The error is [ErrNoKey].
 func (c *Contact) Forget(fp Fingerprint) error {
 	i := c.find(fp)
 	if i < 0 {
