@@ -40,7 +40,9 @@
 // 256 events or 16 MiB wait for Receive, and behind them what msrp's inbox holds (1,024 messages, 16 MiB); what comes on top of that is refused on the wire, and
 // the sender is told. A text may be about 3 MiB when encrypted (otrsession.DefaultMaxMessage), or what the peer's max-size says. A peer has
 // Options.OTRTimeout to answer a request for encryption, and 30 s to connect for MSRP; how long a relay may take stands at msrp.Endpoint.DialRelay. At
-// most 16 notifications are delivered at a time, each within a minute, and 64 wait, as notify.Queue says.
+// most 16 notifications are delivered at a time, each within a minute, and 64 wait, as notify.Queue says. Each address that the chat was encrypted with once
+// takes a place in Options.Contacts, and callers choose theirs: a program that answers every call can be made to fill the store, which then remembers no new
+// contact. Each chat with one tells so (notify.ContactsUnavailable).
 //
 // # Security
 //
