@@ -205,13 +205,14 @@ func TestAlwaysOutlivesTheContact(t *testing.T) {
 
 // A policy that this program does not know changes nothing.
 func TestUnknownPolicyFromElsewhere(t *testing.T) {
-	store := &odd{Memory: contacts.NewMemory()}
+	store, log := &odd{Memory: contacts.NewMemory()}, new(safeBuffer)
 	change(t, store, policy(otrchat.Always))
-	a, _ := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store}), newUser(t, "bob", nil))
+	a, _ := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store, Logger: log.logger()}), newUser(t, "bob", nil))
 	store.policy.Store(77)
 	change(t, store.Memory, func(c *contacts.Contact) { require.NoError(t, c.Revoke(c.Keys[0].Fingerprint)) })
 	lock(t, a, otrchat.Changed)
 	require.Equal(t, otrchat.Always, a.Policy())
+	require.Contains(t, string(log.Bytes()), "following a change of the contact")
 }
 
 // odd is a store of a program with a policy more.
@@ -317,8 +318,8 @@ func TestStoreHangsOverChange(t *testing.T) {
 
 // A text that waits because there is news of the contact leaves when the chat has heard them.
 func TestTextsWhileTheContactChanges(t *testing.T) {
-	store := contacts.NewMemory()
-	a, b := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store}), newUser(t, "bob", nil))
+	store, log := contacts.NewMemory(), new(safeBuffer)
+	a, b := encrypted(t, newUser(t, "alice", &otrchat.Options{Contacts: store, Logger: log.logger()}), newUser(t, "bob", nil))
 	over, enough := context.WithCancel(ctx)
 	var changes sync.WaitGroup
 	changes.Go(func() {
@@ -332,6 +333,8 @@ func TestTextsWhileTheContactChanges(t *testing.T) {
 	}
 	enough()
 	changes.Wait()
+	require.NotContains(t, string(log.Bytes()), "contact that has changed")
+	require.NotContains(t, string(log.Bytes()), "following a change of the contact")
 }
 
 // faulty is a store whose first look at changes fails, and so does its first Load after that. It tells when a look begins and ends.

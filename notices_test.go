@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -120,6 +121,35 @@ func TestAnnouncedByTheChat(t *testing.T) {
 			saved, err := store.Load(ctx, bobAddress)
 			require.NoError(t, err)
 			require.Zero(t, saved.Keys[1].Unannounced)
+		})
+	}
+}
+
+// That the user was told is noted when the Notifier has returned. A store that fails then is told to the log, a key that is forgotten meanwhile is nobody's fault.
+func TestNotingAnAnnouncement(t *testing.T) {
+	fp := contacts.Fingerprint(fingerprint(t, malloryKey))
+	for name, tt := range map[string]struct {
+		meanwhile           func(*failing)
+		unannounced, logged bool
+	}{
+		"nothing happens": {func(*failing) {}, false, false},
+		"the store fails": {func(store *failing) { store.save.Store(true) }, true, true},
+		"the key is gone": {func(store *failing) { change(t, store, func(c *contacts.Contact) { assert.NoError(t, c.Forget(fp)) }) }, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, log := &failing{Store: contacts.NewMemory()}, new(safeBuffer)
+			alice := newUser(t, "alice", &otrchat.Options{Contacts: store, Logger: log.logger(), Notifier: notify.Func(func(context.Context, notify.Notification) error {
+				tt.meanwhile(store)
+				return nil
+			})})
+			opens(t, alice, bobKey, nil)
+			opens(t, alice, malloryKey, nil)
+			require.NoError(t, alice.Shutdown(limited(t)))
+			saved, err := store.Load(ctx, bobAddress)
+			require.NoError(t, err)
+			key, _ := saved.Key(fp)
+			require.Equal(t, tt.unannounced, !key.Unannounced.IsZero())
+			require.Equal(t, tt.logged, strings.Contains(string(log.Bytes()), "noting that the user was told of a key"))
 		})
 	}
 }
