@@ -229,8 +229,8 @@ func (c *EncryptedChat) followContact() {
 	}
 }
 
-// followPolicy applies a policy as SetPolicy does, but for Never: that ends encryption without a word of the user's in this chat, who has to confirm it. No
-// policy does not undo Always: the contact may be gone, with the whole file perhaps.
+// followPolicy applies a policy as SetPolicy does, but for Never: that ends encryption without a word of the user's in this chat, who has to confirm it. Where the
+// contact has no policy any more Always stays, for the contact may be gone, with the whole file perhaps.
 func (c *EncryptedChat) followPolicy(contact *contacts.Contact) {
 	if contact.Policy == contacts.Inherit && c.Policy() == Always {
 		return

@@ -23,7 +23,7 @@ func open(path string, flag int) (f *os.File, err error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
-	err = insist(func() error {
+	err = retry(func() error {
 		f, err = os.OpenFile(path, flag, 0o600)
 		return err
 	})
@@ -32,11 +32,11 @@ func open(path string, flag int) (f *os.File, err error) {
 
 // rename replaces a file. A program that reads the old one keeps it from being replaced as long as that takes.
 func rename(from, to string) error {
-	return insist(func() error { return os.Rename(from, to) })
+	return retry(func() error { return os.Rename(from, to) })
 }
 
-// insist tries for a second what Windows refuses while another program has the file open.
-func insist(f func() error) error {
+// retry tries for a second what Windows refuses while another program has the file open.
+func retry(f func() error) error {
 	for try := 0; ; try++ {
 		err := f()
 		if try == 50 || !errors.Is(err, sharingViolation) && !errors.Is(err, syscall.ERROR_ACCESS_DENIED) {

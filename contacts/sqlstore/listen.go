@@ -18,11 +18,11 @@ func (s *Store) channel() string {
 	return "otrchat_" + hex.EncodeToString(sum[:16])
 }
 
-// hear waits for a notification, listeningSafety at most. What happened before LISTEN was executed is not told, so it does not wait then; and while no
+// waitNotified waits for a notification, listeningSafety at most. What happened before LISTEN was executed is not told, so it does not wait then; and while no
 // connection can be had, or Options.Listen fails, it is as if there were none.
-func (w *watcher) hear(ctx context.Context) error {
+func (w *watcher) waitNotified(ctx context.Context) error {
 	if w.listening == nil {
-		if w.call(ctx) {
+		if w.startListening(ctx) {
 			return nil
 		}
 		return watch.Sleep(ctx, interval)
@@ -32,12 +32,13 @@ func (w *watcher) hear(ctx context.Context) error {
 	if err := w.store.listen(limited, w.listening); err == nil || limited.Err() != nil {
 		return ctx.Err()
 	}
-	w.hangUp()
+	w.stopListening()
 	return watch.Sleep(ctx, interval)
 }
 
-// call takes a connection to listen on. It tells whether that worked. The last one that DB.SetMaxOpenConns allows stays for the calls, which would wait for it for ever.
-func (w *watcher) call(ctx context.Context) bool {
+// startListening takes a connection to listen on. It tells whether that worked. The last one that DB.SetMaxOpenConns allows stays for the calls, which would
+// wait for it for ever.
+func (w *watcher) startListening(ctx context.Context) bool {
 	conn, err := w.store.db.Conn(ctx)
 	if err != nil {
 		return false
@@ -48,14 +49,14 @@ func (w *watcher) call(ctx context.Context) bool {
 	}
 	w.listening = conn
 	if _, err := conn.ExecContext(ctx, "LISTEN "+w.store.channel()); err != nil {
-		w.hangUp()
+		w.stopListening()
 		return false
 	}
 	return true
 }
 
-// hangUp closes the connection, which must not go back to the others while it listens.
-func (w *watcher) hangUp() {
+// stopListening closes the connection, which must not go back to the others while it listens.
+func (w *watcher) stopListening() {
 	if w.listening == nil {
 		return
 	}

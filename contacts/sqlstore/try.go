@@ -27,7 +27,7 @@ func try(ctx context.Context, f func() error) error {
 		switch {
 		case over != nil: // drivers have errors of their own for it
 			return over
-		case !inTheWay(err) || time.Now().After(deadline):
+		case !retryable(err) || time.Now().After(deadline):
 			return explain(err)
 		}
 		if err := watch.Sleep(ctx, rand.N(pause)); err != nil {
@@ -48,10 +48,10 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-// inTheWay tells whether the database undid what it did because of another transaction, so that it may work the next time. SQLite says "database is
+// retryable tells whether the database undid what it did because of another transaction, so that it may work the next time. SQLite says "database is
 // locked", "database table is locked" or "database schema is locked", whatever the driver; drivers for PostgreSQL have the SQLSTATE: 40001 is
 // serialization_failure, 40P01 deadlock_detected.
-func inTheWay(err error) bool {
+func retryable(err error) bool {
 	state := sqlState(err)
 	return state == "40001" || state == "40P01" || state == "" && strings.Contains(err.Error(), " is locked")
 }

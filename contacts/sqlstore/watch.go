@@ -21,7 +21,7 @@ const (
 func (s *Store) Watch(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		w := &watcher{store: s}
-		defer w.hangUp()
+		defer w.stopListening()
 		for address, err := range watch.Changes(ctx, w.snapshot, w.wait) {
 			if !yield(address, err) {
 				return
@@ -89,5 +89,5 @@ func (w *watcher) wait(ctx context.Context) error {
 	if w.store.listen == nil {
 		return watch.Sleep(ctx, interval)
 	}
-	return w.hear(ctx)
+	return w.waitNotified(ctx)
 }

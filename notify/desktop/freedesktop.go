@@ -32,11 +32,11 @@ type freedesktop struct {
 }
 
 func (f *freedesktop) show(ctx context.Context, n notify.Notification) error {
-	return f.on(ctx, func(b *bus) error { return f.deliver(ctx, b, n) })
+	return f.withBus(ctx, func(b *bus) error { return f.deliver(ctx, b, n) })
 }
 
 func (f *freedesktop) name(ctx context.Context) (name string, err error) {
-	err = f.on(ctx, func(b *bus) error {
+	err = f.withBus(ctx, func(b *bus) error {
 		var product, vendor, version, spec string
 		err := b.call(ctx, b.conn.Object(service, object), service+".GetServerInformation", nil, &product, &vendor, &version, &spec)
 		name = plain.Line(fmt.Sprintf("%s %s (freedesktop.org notifications %s)", plain.Line(product, 80), plain.Line(version, 40), plain.Line(spec, 40)), maxName)
@@ -52,8 +52,8 @@ func (f *freedesktop) close() {
 	f.bus, f.owner, f.shown = nil, "", nil
 }
 
-// on gives do a connection. One that was kept may have ended meanwhile, so do may get a second one.
-func (f *freedesktop) on(ctx context.Context, do func(*bus) error) (err error) {
+// withBus gives do a connection. One that was kept may have ended meanwhile, so do may get a second one.
+func (f *freedesktop) withBus(ctx context.Context, do func(*bus) error) (err error) {
 	for fresh := f.bus == nil; ; fresh = true {
 		if f.bus == nil {
 			if f.bus, err = f.connect(ctx); err != nil {
