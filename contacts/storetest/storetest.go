@@ -79,6 +79,15 @@ func saved(t *testing.T, s contacts.Store) {
 	}
 	want.Revision = got.Revision
 	equal(t, "Load after the second Save", load(t, s, alice), want)
+
+	for p := contacts.Inherit; p <= contacts.Never; p++ {
+		want = contacts.Contact{Address: bob, Policy: p, Revision: want.Revision}
+		if p == contacts.Inherit {
+			want.Revision = 0
+		}
+		want.Revision = save(t, s, want).Revision
+		equal(t, "Load with the policy "+p.String(), load(t, s, bob), want)
+	}
 }
 
 func notFound(t *testing.T, s contacts.Store) {
@@ -155,6 +164,7 @@ func refused(t *testing.T, s contacts.Store) {
 		{DisplayName: strings.Repeat("x", contacts.MaxDisplayName+1)},
 		{DisplayName: "\xff"},
 		{Note: "a\x00b"},
+		{DisplayName: "\x00"},
 		{Note: strings.Repeat("x", contacts.MaxNote+1)},
 		{Keys: []contacts.Key{{Fingerprint: key.Fingerprint, Note: strings.Repeat("x", contacts.MaxKeyNote+1)}}},
 		{Keys: []contacts.Key{{Fingerprint: key.Fingerprint, Note: "\xff"}}},

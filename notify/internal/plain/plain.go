@@ -33,7 +33,7 @@ func squeeze(s string, limit, breaks int) string {
 			return shorten(append(out, ellipsis...), limit)
 		}
 		switch {
-		case unicode.IsSpace(r) || r == '\u2028' || r == '\u2029':
+		case unicode.IsSpace(r):
 			space = true
 			if isBreak(r) && (r != '\n' || last != '\r') {
 				lines++
