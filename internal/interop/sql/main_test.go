@@ -16,12 +16,13 @@ import (
 	"github.com/otrchat/otrchat/contacts/sqlstore"
 	"github.com/otrchat/otrchat/contacts/storetest"
 	"github.com/otrchat/otrchat/internal/leakcheck"
+	"github.com/otrchat/otrchat/internal/quiet"
 )
 
 // TestMain is a writer, see processes_test.go, when the environment says so.
 func TestMain(m *testing.M) {
 	if os.Getenv(writerDSN) == "" {
-		leakcheck.Main(m)
+		leakcheck.Main(m, quiet.Stdout)
 		return
 	}
 	if err := write(); err != nil {

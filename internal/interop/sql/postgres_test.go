@@ -57,6 +57,10 @@ func TestPostgreSQL(t *testing.T) {
 			return migrated(t, listener(d.open(t, dsn))), migrated(t, listener(d.open(t, dsn)))
 		})
 	})
+	t.Run("clients", func(t *testing.T) {
+		t.Parallel()
+		clients(t, d)
+	})
 	t.Run("a role that cannot change tables", func(t *testing.T) {
 		t.Parallel()
 		unprivileged(t, server, d)
