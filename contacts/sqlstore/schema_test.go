@@ -137,23 +137,32 @@ func TestMigrationsWait(t *testing.T) {
 // A migration that fails half-way is undone; the next call begins where it began.
 func TestMigrationIsUndone(t *testing.T) {
 	defer sqlstore.AddMigration("ALTER TABLE otrchat_keys ADD COLUMN a TEXT;\nALTER TABLE otrchat_owners ADD COLUMN b TEXT;\n")()
-	for n := 0; ; n++ {
-		d := newDatabase()
-		s := unmade(t, d)
-		lose, lost := failing(n, errLost)
-		d.set(lose, nil)
-		err := s.Migrate(t.Context())
-		d.set(nil, nil)
-		if *lost == "" {
-			require.NoError(t, err)
-			assert.Greater(t, n, 12)
-			break
+	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL} {
+		n := 0
+		for undoneAt(t, n, dialect) {
+			n++
 		}
-		require.ErrorIs(t, err, errLost)
-		assert.Contains(t, []any{nil, int64(1), int64(2)}, d.tables.version, "no version or a whole one")
-		require.NoError(t, s.Migrate(t.Context()))
-		assert.Equal(t, int64(2), d.tables.version)
+		assert.Greater(t, n, 12)
 	}
+}
+
+// undoneAt has a migration lose the connection before its n-th step. It tells whether there was one.
+func undoneAt(t *testing.T, n int, dialect sqlstore.Dialect) bool {
+	d := newDatabase()
+	s := speaking(t, d, dialect)
+	lose, lost := failing(n, errLost)
+	d.set(lose, nil)
+	err := s.Migrate(t.Context())
+	d.set(nil, nil)
+	if *lost == "" {
+		require.NoError(t, err)
+		return false
+	}
+	require.ErrorIs(t, err, errLost)
+	assert.Contains(t, []any{nil, int64(1), int64(2)}, d.tables.version, "no version or a whole one")
+	require.NoError(t, s.Migrate(t.Context()))
+	assert.Equal(t, int64(2), d.tables.version)
+	return true
 }
 
 // An error that has nothing to do with the schema is told as it is.

@@ -83,6 +83,22 @@ func TestWatchEndsWithTheDatabase(t *testing.T) {
 	})
 }
 
+// A program that is newer changes the tables while Watch runs: what it would read then is not what it knows.
+func TestWatchEndsWithTheSchema(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		s := open(t, d)
+		got := watching(t.Context(), s, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.tables.version = int64(99)
+		})
+		require.Len(t, got, 1)
+		require.ErrorIs(t, got[0].err, sqlstore.ErrSchema)
+		assert.Equal(t, time.Second, got[0].at)
+	})
+}
+
 // listener is a Store that listens, and what it does.
 type listener struct {
 	*sqlstore.Store
