@@ -1,5 +1,6 @@
 // Package sql has no code of its own. Its tests run contacts/sqlstore against real databases: SQLite through modernc.org/sqlite, PostgreSQL through
-// github.com/jackc/pgx/v5. It is a module of its own, so that nobody who uses the library downloads these drivers.
+// github.com/jackc/pgx/v5; and two Clients of one user over one database. It is a module of its own, so that nobody who uses the library downloads
+// these drivers.
 //
 // # Concurrency
 //
