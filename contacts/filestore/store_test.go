@@ -2,6 +2,7 @@ package filestore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -191,17 +192,18 @@ func TestFileThatIsNotOurs(t *testing.T) {
 		"a folder":            {mkdir, "not a regular file"},
 		"larger than allowed": {func(path string) error { return os.Truncate(path, filestore.MaxFileBytes+1) }, "larger than 67108864 bytes"},
 		"owned by someone else": {func(path string) error {
-			if os.Geteuid() != 0 {
-				foreign.Missing(t, "root, who alone can give a file away")
-			}
 			return os.Chown(path, 12345, -1)
 		}, "belongs to another user"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "contacts.json")
 			require.NoError(t, os.WriteFile(path, []byte(data), 0o600))
-			require.NoError(t, c.spoil(path))
-			_, err := open(t, path).Save(t.Context(), contacts.Contact{Address: "a@b"})
+			err := c.spoil(path)
+			if errors.Is(err, os.ErrPermission) {
+				foreign.Missing(t, "root, who alone can give a file away")
+			}
+			require.NoError(t, err)
+			_, err = open(t, path).Save(t.Context(), contacts.Contact{Address: "a@b"})
 			var unusable *filestore.FileError
 			require.ErrorAs(t, err, &unusable)
 			require.ErrorContains(t, err, c.want)
