@@ -78,7 +78,7 @@ func (c *Client) notify(n notify.Notification) {
 func (c *Client) deliver(ctx context.Context, n notify.Notification) error {
 	err := notify.Multi(c.o.Notifier).Notify(ctx, n) // which catches a panic
 	cut := err != nil && errors.Is(ctx.Err(), context.Canceled)
-	if !cut && (n.Kind == notify.FingerprintChanged || n.Kind == notify.VerifiedFingerprintChanged) {
+	if !cut && n.Kind.IsFingerprintChange() {
 		if err := c.announced(n); err != nil {
 			c.o.Logger.Warn("otrchat: noting that the user was told of a key", "contact", n.Contact, "error", err)
 		}

@@ -14,10 +14,9 @@ type Kind int
 const (
 	// Other is an application's own kind (the zero value).
 	Other Kind = iota
-	// FingerprintChanged: the contact uses a new key, while others were known and none of them was verified.
+	// FingerprintChanged: the contact uses a new key, while others were known and none of them was verified. See IsFingerprintChange.
 	FingerprintChanged
-	// VerifiedFingerprintChanged: the contact uses a new key, while the user had verified another. It is the graver FingerprintChanged:
-	// whoever treats that one must treat this one.
+	// VerifiedFingerprintChanged: the contact uses a new key, while the user had verified another. It is the graver FingerprintChanged.
 	VerifiedFingerprintChanged
 	// RevokedKeyUsed: the contact uses a key that the user has revoked.
 	RevokedKeyUsed
@@ -71,6 +70,12 @@ var kinds = [...]struct {
 	VerificationAsked:          {"verification asked", Normal},
 	VerificationNotSaved:       {"verification not saved", Normal},
 	MessageReceived:            {"message received", Low},
+}
+
+// IsFingerprintChange tells whether the kind is FingerprintChanged or VerifiedFingerprintChanged. Ask this where both matter: to look for one of them alone
+// misses the other.
+func (k Kind) IsFingerprintChange() bool {
+	return k == FingerprintChanged || k == VerifiedFingerprintChanged
 }
 
 func (k Kind) known() bool { return k >= 0 && int(k) < len(kinds) }

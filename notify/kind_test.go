@@ -48,5 +48,6 @@ func TestUrgencies(t *testing.T) {
 	}
 	for k := notify.Other; k <= notify.MessageReceived; k++ {
 		assert.Equal(t, want[k], k.Urgency(), k) // Normal is the zero value
+		assert.Equal(t, k == notify.FingerprintChanged || k == notify.VerifiedFingerprintChanged, k.IsFingerprintChange(), k)
 	}
 }

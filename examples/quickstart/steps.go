@@ -161,7 +161,7 @@ func (s *story) newKey(ctx context.Context) (err error) {
 		return err
 	}
 	n := notify.Notification{}
-	for n.Kind != notify.VerifiedFingerprintChanged { // another one said that Bob ended encryption
+	for !n.Kind.IsFingerprintChange() { // another one said that Bob ended encryption
 		select {
 		case n = <-s.warnings:
 		case <-ctx.Done():
